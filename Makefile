@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+# One non-recursive Makefile.
+#   make            the programs, in build/
+#   make check      everything that has to pass (as root; installs what it lacks)
+#   make unit       the unit tests alone (no root, no network)
+#   make bench      the comparison with HAProxy, nginx and kernel DNAT
+#   make fuzz       the fuzzers, FUZZ_SECONDS each (default 300)
+#   make install    into $(DESTDIR)$(PREFIX)
+# Variables: SAN=1 (ASan and UBSan, in build/san), V=1 (show the commands), CC, CLANG, BPFTOOL.
+
+PREFIX  ?= /usr/local
+CC      ?= gcc
+CLANG   ?= clang-14
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+FORMAT  ?= clang-format-14
+VERSION := 0.7.0
+
+FUZZ_SECONDS ?= 300
+
+ifeq ($(SAN),1)
+B       := build/san
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+else
+B       := build
+endif
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
+
+pkgs := libbpf libevent libevent_openssl libevent_pthreads libnghttp2 libprotobuf-c openssl jansson \
+	sqlite3 libcares libmnl libcurl
+# Asked once, and only when something is to be built.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(pkgs)))$(PKG_CFLAGS)
+
+WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	  -Wno-missing-field-initializers -Wno-unused-parameter -Wformat=2 -Wvla
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -DPORTUNUS_VERSION='"$(VERSION)"' $(WARN) $(CFLAGS) $(SANFLAGS) \
+	     -fstack-protector-strong -pthread -I. -Iuserspace -I$(B)/gen $(PKG_CFLAGS)
+ALL_LDFLAGS = $(SANFLAGS) $(LDFLAGS) -pthread -Wl,--as-needed
+
+lib_libs    := -levent_core -levent_extra -levent_openssl -levent_pthreads -lnghttp2 -lprotobuf-c \
+	       -lssl -lcrypto -ljansson
+edge_libs   := $(lib_libs) -lbpf -lelf -lz -lcares -lmnl
+server_libs := $(lib_libs) -lsqlite3 -lcurl
+
+lib_src    := $(wildcard userspace/lib/*.c)
+edge_src   := $(wildcard userspace/edge/*.c)
+server_src := $(wildcard userspace/server/*.c api/*.c cli/*.c)
+proto_src  := $(wildcard userspace/lib/*.proto)
+unit_src   := $(wildcard selftests/unit/test_*.c)
+fuzz_src   := $(wildcard selftests/fuzz/fuzz_*.c)
+tool_src   := $(wildcard selftests/net/*.c selftests/bench/*.c selftests/interop/*.c)
+
+gen_c   := $(proto_src:userspace/%.proto=$(B)/gen/%.pb-c.c)
+gen_h   := $(gen_c:.c=.h)
+skel    := $(B)/gen/bpf/account.skel.h
+
+obj      = $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(B)/gen/%,$(1))) \
+	   $(patsubst $(B)/gen/%.c,$(B)/obj/gen/%.o,$(filter $(B)/gen/%,$(1)))
+lib_obj    := $(call obj,$(lib_src) $(gen_c))
+edge_obj   := $(call obj,$(filter-out %/main.c,$(edge_src)))
+server_obj := $(call obj,$(filter-out %/main.c,$(server_src)))
+unit_bin   := $(unit_src:selftests/unit/%.c=$(B)/unit/%)
+tool_bin   := $(foreach t,$(tool_src),$(B)/tools/$(basename $(notdir $(t))))
+
+programs := $(if $(wildcard userspace/edge/main.c),$(B)/portunus-client) \
+	    $(if $(wildcard userspace/server/main.c),$(B)/portunus-server)
+
+.PHONY: all check check-all unit tools bench fuzz fuzz-quick lint format install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(programs)
+
+$(B)/libportunus.a: $(lib_obj)
+$(B)/libedge.a: $(edge_obj)
+$(B)/libserver.a: $(server_obj)
+$(B)/%.a:
+	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
+
+$(B)/portunus-client: $(B)/obj/userspace/edge/main.o $(B)/libedge.a $(B)/libportunus.a
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(edge_libs)
+
+$(B)/portunus-server: $(B)/obj/userspace/server/main.o $(B)/libserver.a $(B)/libportunus.a
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(server_libs)
+
+# Generated headers exist before anything is compiled; after that the .d files know.
+$(B)/obj/%.o: %.c | $(gen_h) $(skel)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/obj/gen/%.o: $(B)/gen/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) -w -MMD -MP -c -o $@ $<
+
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h &: userspace/%.proto
+	@mkdir -p $(B)/gen
+	$(call say,PROTOC,$<)protoc-c --proto_path=userspace --c_out=$(B)/gen $<
+
+# BPF: C -> object (CO-RE) -> skeleton. bpftool wants the final path out of the object's way.
+$(B)/gen/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
+	@mkdir -p $(@D)
+	$(call say,BPF,$@)$(CLANG) -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(bpf_arch) $(BPF_CFLAGS) \
+		-Wall -Werror -I. -I/usr/include/$(multiarch) -c -o $@ $<
+$(B)/gen/bpf/%.skel.h: $(B)/gen/bpf/%.bpf.o
+	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@
+multiarch = $(eval multiarch := $(shell $(CC) -print-multiarch))$(multiarch)
+bpf_arch  = $(eval bpf_arch := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/'))$(bpf_arch)
+
+# Tests and tools
+$(B)/unit/%: $(B)/obj/selftests/unit/%.o $(B)/libserver.a $(B)/libedge.a $(B)/libportunus.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(edge_libs) $(server_libs) -lcmocka
+
+define tool_rule
+$(B)/tools/$(basename $(notdir $(1))): $(B)/obj/$(1:.c=.o) $(B)/libportunus.a
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(edge_libs)
+endef
+$(foreach t,$(tool_src),$(eval $(call tool_rule,$(t))))
+
+# A fuzzer includes the file under test; the rest comes from the library's sources, so that all of
+# it is instrumented.
+fuzz_bin := $(fuzz_src:selftests/fuzz/%.c=$(B)/fuzz/%)
+$(B)/fuzz/%: selftests/fuzz/%.c $(lib_src) $(wildcard userspace/lib/*.h) | $(gen_h) $(gen_c)
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)$(CLANG) -std=gnu11 -D_GNU_SOURCE -DPORTUNUS_VERSION='"$(VERSION)"' -g -O1 \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -pthread \
+		-I. -Iuserspace -I$(B)/gen $(PKG_CFLAGS) -o $@ $< $(filter-out \
+		$(shell sed -n 's,^#include "\(.*\.c\)".*,userspace/\1,p' $<),$(lib_src)) $(gen_c) $(lib_libs)
+
+tools: $(tool_bin)
+
+unit: $(unit_bin)
+	$(Q)scripts/run-unit $(unit_bin)
+
+lint:
+	$(Q)scripts/check-layers
+	$(Q)scripts/check-format $(FORMAT)
+
+format:
+	$(Q)git ls-files '*.c' '*.h' | xargs $(FORMAT) -i
+
+check:
+	$(Q)scripts/install-deps check
+	$(Q)scripts/check
+
+fuzz: $(fuzz_bin)
+	$(Q)scripts/run-fuzz $(FUZZ_SECONDS) $(fuzz_bin)
+
+bench:
+	$(Q)scripts/install-deps bench
+	$(Q)$(MAKE) --no-print-directory all tools
+	$(Q)selftests/bench/run
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/portunus
+	install -m 755 $(programs) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 README.md LICENSE Documentation/*.md $(DESTDIR)$(PREFIX)/share/doc/portunus
+
+clean:
+	rm -rf build
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PORTUNUS_EDGE_ACCOUNT_H
+#define PORTUNUS_EDGE_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct account;
+
+enum account_mode { ACCOUNT_BPF, ACCOUNT_USER };
+
+struct account_config {
+	const char *instance; /* NULL or "" for the default one */
+	const char *bpffs;    /* normally "/sys/fs/bpf" */
+	const char *scope;    /* whose rule ids these are: "file:" or "<server pin>/<client id>" */
+	bool disable;	      /* the operator asked for user-space counts */
+	/*
+	 * News from the kernel, in the thread that calls account_poll(): a connect that failed or
+	 * an established connection that was reset. For logs and counters, never for health.
+	 */
+	void (*event)(void *arg, uint64_t slot, int kind, int error);
+	void *arg;
+};
+
+enum { ACCOUNT_EVENT_CONNECT_FAILED = 1, ACCOUNT_EVENT_RESET = 2 };
+
+/* What identifies a target over restarts of the edge; all equal or it is another one. */
+struct account_key {
+	uint64_t rule_id;
+	uint16_t listen_port;
+	uint16_t port;
+	const char *host; /* NULL: the rule's record of what closed before a target was chosen */
+	uint8_t index;	  /* row in the rule; only shown */
+};
+
+/* A copy of one record of the pinned map. Bytes are TCP payload bytes. */
+struct account_record {
+	uint64_t bytes_in;			 /* acknowledged by the target */
+	uint64_t bytes_out;			 /* acknowledged by the client */
+	uint64_t received_in;			 /* received from clients */
+	uint64_t received_out;			 /* received from the target */
+	uint64_t attempted, ok, failed, aborted; /* connects, as the kernel saw them */
+	uint64_t active;			 /* established upstream connections now */
+	uint64_t resets;      /* established connections ended by a RST, both legs */
+	uint64_t retransmits; /* segments, both legs */
+	uint64_t srtt_us;     /* to the target, last seen */
+	uint64_t connect_us_sum, connect_us_max;
+	uint64_t connect_hist[20]; /* log2 of microseconds */
+	int last_errno;
+};
+
+/*
+ * Loads and attaches the programs, or takes over what is pinned. Always succeeds but for memory
+ * (NULL): without BPF the mode is ACCOUNT_USER and account_reason() says in one sentence why and
+ * what to do about it; every other call is then a cheap no-op. Main thread.
+ */
+struct account *account_open(const struct account_config *config);
+/* Detaches nothing and unpins nothing: counting goes on for sockets that outlive the process. */
+void account_close(struct account *a);
+
+enum account_mode account_mode(const struct account *a);
+const char *account_reason(const struct account *a); /* "" in ACCOUNT_BPF */
+/* Whether the kernel retries lost SYNs to targets quickly (TIMEOUT_INIT); decides hedging's default. */
+bool account_fast_syn(const struct account *a);
+
+/*
+ * The slot (key in the pinned map) of a target: the pinned one where all of @key and the scope are
+ * equal and nobody in this process holds it, else a new record. Returns 0 and *slot > 0; or a
+ * negative errno (-ENOSPC: the map is full) with *slot = 0, which counts nothing. Main thread.
+ */
+int account_slot_get(struct account *a, const struct account_key *key, uint64_t *slot);
+/* Gives a slot back; its record is deleted once no tagged socket is left. Main thread. */
+void account_slot_put(struct account *a, uint64_t slot);
+
+/*
+ * Tags a socket. Return 0 or -errno; a failure means that this socket's bytes are not counted (the
+ * edge counts and shows that). Slot 0 is ignored. Any thread.
+ *  - a listener, before listen(): what it accepts inherits the tag;
+ *  - an upstream socket, before connect();
+ *  - an accepted socket, once, when its target is known.
+ */
+int account_tag_listener(struct account *a, int fd, uint64_t rule_id, uint64_t unassigned_slot);
+int account_tag_upstream(struct account *a, int fd, uint64_t rule_id, uint64_t slot);
+int account_tag_client(struct account *a, int fd, uint64_t rule_id, uint64_t slot);
+
+/*
+ * Makes the records exact for connections that are open now. Single-flight, at most 4 a second:
+ * a call that finds a refresh which began after @not_before_ns (clock_mono_ns) returns at once.
+ * Sleeps up to 250 ms otherwise; main thread or a helper thread, never a worker. 0 or -errno.
+ */
+int account_refresh(struct account *a, uint64_t not_before_ns);
+/* Reads one record; -ENOENT for a slot that is not there. Main thread. */
+int account_read(struct account *a, uint64_t slot, struct account_record *out);
+
+/* fd to wait on for kernel events (-1 in user mode), and what to call when it is readable. */
+int account_event_fd(const struct account *a);
+void account_poll(struct account *a);
+
+/* Removes every pin of an instance. Returns the number of removed pins or -errno. */
+int account_unpin(const char *bpffs, const char *instance);
+
+#endif

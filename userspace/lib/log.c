@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/* Events as JSON lines on stderr, in the layout that the operators' log pipelines already parse. */
+#include "lib/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Room for the closing of a line is kept back, so that a cut line is still a JSON object. */
+#define LINE_MAX_BYTES 4096
+#define TAIL_BYTES     128
+
+static const char *const level_names[] = {"ERROR", "WARN", "INFO", "DEBUG", "TRACE"};
+static int log_threshold = LOG_INFO;
+static const char *log_target = "portunus";
+
+struct line {
+	char buf[LINE_MAX_BYTES];
+	size_t len;
+	bool full;
+};
+
+static void put(struct line *l, const char *s, size_t n)
+{
+	if (l->len + n > LINE_MAX_BYTES - TAIL_BYTES) {
+		l->full = true;
+		return;
+	}
+	memcpy(l->buf + l->len, s, n);
+	l->len += n;
+}
+
+/* The length of the UTF-8 sequence at @s (RFC 3629), or 0 where there is none. */
+static size_t utf8_len(const unsigned char *s)
+{
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		return (s[1] & 0xc0) == 0x80 ? 2 : 0;
+	if (s[0] >= 0xe0 && s[0] <= 0xef) {
+		if ((s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80)
+			return 0;
+		if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f))
+			return 0;
+		return 3;
+	}
+	if (s[0] >= 0xf0 && s[0] <= 0xf4) {
+		if ((s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 || (s[3] & 0xc0) != 0x80)
+			return 0;
+		if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+			return 0;
+		return 4;
+	}
+	return 0;
+}
+
+static void put_string(struct line *l, const char *s)
+{
+	if (!s) {
+		put(l, "null", 4);
+		return;
+	}
+	put(l, "\"", 1);
+	for (const unsigned char *p = (const unsigned char *)s; *p && !l->full;) {
+		size_t n = utf8_len(p);
+		char esc[8];
+
+		if (n == 0) {
+			put(l, "\xef\xbf\xbd", 3);
+			p++;
+			continue;
+		}
+		if (n == 1 && (*p == '"' || *p == '\\')) {
+			snprintf(esc, sizeof(esc), "\\%c", *p);
+			put(l, esc, 2);
+		} else if (n == 1 && (*p < 0x20 || *p == 0x7f)) {
+			snprintf(esc, sizeof(esc), "\\u%04x", *p);
+			put(l, esc, 6);
+		} else {
+			put(l, (const char *)p, n);
+		}
+		p += n;
+	}
+	put(l, "\"", 1);
+}
+
+static void put_field(struct line *l, const struct log_field *f)
+{
+	char number[32];
+
+	put(l, ",", 1);
+	put_string(l, f->key);
+	put(l, ":", 1);
+	switch (f->type) {
+	case LOGF_STRING:
+		put_string(l, f->string);
+		return;
+	case LOGF_BOOL:
+		put(l, f->b ? "true" : "false", f->b ? 4 : 5);
+		return;
+	case LOGF_SIGNED:
+		snprintf(number, sizeof(number), "%lld", (long long)f->i);
+		break;
+	case LOGF_UNSIGNED:
+		snprintf(number, sizeof(number), "%llu", (unsigned long long)f->u);
+		break;
+	}
+	put(l, number, strlen(number));
+}
+
+static int level_of(const char *s, size_t n)
+{
+	for (int i = 0; i <= LOG_TRACE; i++)
+		if (strlen(level_names[i]) == n && !strncasecmp(level_names[i], s, n))
+			return i;
+	return n == 3 && !strncasecmp(s, "off", 3) ? -1 : -2;
+}
+
+void log_init(const char *target, const char *filter)
+{
+	log_target = target;
+	log_threshold = LOG_INFO;
+	while (filter && *filter) {
+		size_t n = strcspn(filter, ",");
+		int level = level_of(filter, n);
+
+		if (level != -2)
+			log_threshold = level;
+		filter += n;
+		filter += *filter == ',';
+	}
+}
+
+bool log_enabled(enum log_level level)
+{
+	return (int)level <= log_threshold;
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n)
+{
+	struct line l = {.len = 0};
+	struct timespec now;
+	struct tm tm;
+	char stamp[40];
+	size_t w;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	w = strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(stamp + w, sizeof(stamp) - w, ".%06ldZ", now.tv_nsec / 1000);
+
+	l.len = (size_t)snprintf(l.buf, sizeof(l.buf),
+				 "{\"timestamp\":\"%s\",\"level\":\"%s\",\"fields\":{\"event\":",
+				 stamp, level_names[level]);
+	put_string(&l, event);
+	for (size_t i = 0; i < n; i++) {
+		size_t before = l.len;
+
+		put_field(&l, &fields[i]);
+		if (l.full) {
+			l.len = before;
+			l.full = false;
+		}
+	}
+	w = (size_t)snprintf(l.buf + l.len, sizeof(l.buf) - l.len, "},\"target\":\"%.64s\"}\n",
+			     log_target);
+	/* Nobody can be told that stderr is gone. */
+	if (write(STDERR_FILENO, l.buf, l.len + w) < 0)
+		return;
+}
