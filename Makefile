@@ -54,7 +54,7 @@ tool_src   := $(wildcard selftests/net/*.c selftests/bench/*.c selftests/interop
 
 gen_c   := $(proto_src:userspace/%.proto=$(B)/gen/%.pb-c.c)
 gen_h   := $(gen_c:.c=.h)
-skel    := $(B)/gen/bpf/account.skel.h
+skel    := $(patsubst bpf/%.bpf.c,$(B)/gen/bpf/%.skel.h,$(wildcard bpf/*.bpf.c))
 
 obj      = $(patsubst %.c,$(B)/obj/%.o,$(filter-out $(B)/gen/%,$(1))) \
 	   $(patsubst $(B)/gen/%.c,$(B)/obj/gen/%.o,$(filter $(B)/gen/%,$(1)))

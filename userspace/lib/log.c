@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Events as JSON lines on stderr, in the layout that the operators' log pipelines already parse. */
 #include "lib/log.h"
+#include "lib/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,30 +32,6 @@ static void put(struct line *l, const char *s, size_t n)
 	l->len += n;
 }
 
-/* The length of the UTF-8 sequence at @s (RFC 3629), or 0 where there is none. */
-static size_t utf8_len(const unsigned char *s)
-{
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		return (s[1] & 0xc0) == 0x80 ? 2 : 0;
-	if (s[0] >= 0xe0 && s[0] <= 0xef) {
-		if ((s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80)
-			return 0;
-		if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f))
-			return 0;
-		return 3;
-	}
-	if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-		if ((s[1] & 0xc0) != 0x80 || (s[2] & 0xc0) != 0x80 || (s[3] & 0xc0) != 0x80)
-			return 0;
-		if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-			return 0;
-		return 4;
-	}
-	return 0;
-}
-
 static void put_string(struct line *l, const char *s)
 {
 	if (!s) {
@@ -62,8 +39,8 @@ static void put_string(struct line *l, const char *s)
 		return;
 	}
 	put(l, "\"", 1);
-	for (const unsigned char *p = (const unsigned char *)s; *p && !l->full;) {
-		size_t n = utf8_len(p);
+	for (const char *p = s, *end = s + strlen(s); p < end && !l->full;) {
+		size_t n = utf8_len(p, (size_t)(end - p));
 		char esc[8];
 
 		if (n == 0) {
@@ -74,11 +51,11 @@ static void put_string(struct line *l, const char *s)
 		if (n == 1 && (*p == '"' || *p == '\\')) {
 			snprintf(esc, sizeof(esc), "\\%c", *p);
 			put(l, esc, 2);
-		} else if (n == 1 && (*p < 0x20 || *p == 0x7f)) {
-			snprintf(esc, sizeof(esc), "\\u%04x", *p);
+		} else if (n == 1 && ((unsigned char)*p < 0x20 || *p == 0x7f)) {
+			snprintf(esc, sizeof(esc), "\\u%04x", (unsigned int)*p);
 			put(l, esc, 6);
 		} else {
-			put(l, (const char *)p, n);
+			put(l, p, n);
 		}
 		p += n;
 	}

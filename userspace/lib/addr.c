@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+/* Socket addresses: reading literals, showing and comparing them. */
+#include "lib/addr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A mapped address (RFC 4291, 2.5.5.2) as the IPv4 address it stands for. */
+static struct in_addr unmapped(const struct in6_addr *a)
+{
+	struct in_addr v4;
+
+	memcpy(&v4, a->s6_addr + 12, sizeof(v4));
+	return v4;
+}
+
+static bool is_mapped(const union addr *a)
+{
+	return a->sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&a->v6.sin6_addr);
+}
+
+static void set_v4(union addr *out, struct in_addr a, uint16_t port)
+{
+	memset(out, 0, sizeof(*out));
+	out->v4.sin_family = AF_INET;
+	out->v4.sin_port = htons(port);
+	out->v4.sin_addr = a;
+}
+
+int addr_parse_literal(const char *text, uint16_t port, union addr *out)
+{
+	char bare[INET6_ADDRSTRLEN];
+	size_t len = strlen(text);
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (inet_pton(AF_INET, text, &v4) == 1) {
+		set_v4(out, v4, port);
+		return 0;
+	}
+	if (text[0] == '[') {
+		if (text[len - 1] != ']')
+			return -EINVAL;
+		text++;
+		len -= 2;
+	}
+	if (len >= sizeof(bare))
+		return -EINVAL;
+	memcpy(bare, text, len);
+	bare[len] = '\0';
+	if (inet_pton(AF_INET6, bare, &v6) != 1)
+		return -EINVAL;
+	if (IN6_IS_ADDR_V4MAPPED(&v6)) {
+		set_v4(out, unmapped(&v6), port);
+		return 0;
+	}
+	memset(out, 0, sizeof(*out));
+	out->v6.sin6_family = AF_INET6;
+	out->v6.sin6_port = htons(port);
+	out->v6.sin6_addr = v6;
+	return 0;
+}
+
+/* A decimal port without sign or spaces; more than five digits cannot be one. */
+static int parse_port(const char *s, uint16_t *port)
+{
+	size_t len = strlen(s);
+	unsigned int value = 0;
+
+	if (len == 0 || len > 5)
+		return -EINVAL;
+	for (; *s; s++) {
+		if (*s < '0' || *s > '9')
+			return -EINVAL;
+		value = value * 10 + (unsigned int)(*s - '0');
+	}
+	if (value > UINT16_MAX)
+		return -EINVAL;
+	*port = (uint16_t)value;
+	return 0;
+}
+
+int addr_split(const char *text, char *host, size_t host_size, uint16_t *port)
+{
+	const char *colon = strrchr(text, ':');
+	size_t len;
+
+	if (!colon || colon == text || parse_port(colon + 1, port))
+		return -EINVAL;
+	len = (size_t)(colon - text);
+	if (len >= host_size)
+		return -EINVAL;
+	if (text[0] == '[' ? len < 3 || text[len - 1] != ']' : memchr(text, ':', len) != NULL)
+		return -EINVAL;
+	memcpy(host, text, len);
+	host[len] = '\0';
+	return 0;
+}
+
+char *addr_text_host(const union addr *a, char *buf, size_t size)
+{
+	char text[INET6_ADDRSTRLEN] = "-";
+
+	if (a->sa.sa_family == AF_INET) {
+		inet_ntop(AF_INET, &a->v4.sin_addr, text, sizeof(text));
+	} else if (is_mapped(a)) {
+		struct in_addr v4 = unmapped(&a->v6.sin6_addr);
+
+		inet_ntop(AF_INET, &v4, text, sizeof(text));
+	} else if (a->sa.sa_family == AF_INET6) {
+		inet_ntop(AF_INET6, &a->v6.sin6_addr, text, sizeof(text));
+	}
+	snprintf(buf, size, "%s", text);
+	return buf;
+}
+
+char *addr_text(const union addr *a, char *buf, size_t size)
+{
+	char host[INET6_ADDRSTRLEN];
+	bool brackets = a->sa.sa_family == AF_INET6 && !is_mapped(a);
+
+	addr_text_host(a, host, sizeof(host));
+	snprintf(buf, size, brackets ? "[%s]:%u" : "%s:%u", host, addr_port(a));
+	return buf;
+}
+
+bool addr_equal(const union addr *a, const union addr *b)
+{
+	union addr v4;
+
+	if (addr_port(a) != addr_port(b))
+		return false;
+	if (is_mapped(a)) {
+		set_v4(&v4, unmapped(&a->v6.sin6_addr), addr_port(a));
+		return addr_equal(&v4, b);
+	}
+	if (is_mapped(b))
+		return addr_equal(b, a);
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+	return a->sa.sa_family == AF_INET6 && a->v6.sin6_scope_id == b->v6.sin6_scope_id &&
+	       IN6_ARE_ADDR_EQUAL(&a->v6.sin6_addr, &b->v6.sin6_addr);
+}
+
+socklen_t addr_len(const union addr *a)
+{
+	return a->sa.sa_family == AF_INET ? sizeof(a->v4) : sizeof(a->v6);
+}
+
+uint16_t addr_port(const union addr *a)
+{
+	return ntohs(a->sa.sa_family == AF_INET ? a->v4.sin_port : a->v6.sin6_port);
+}
