@@ -114,7 +114,7 @@ $(B)/unit/%: $(B)/obj/selftests/unit/%.o $(B)/libserver.a $(B)/libedge.a $(B)/li
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(edge_libs) $(server_libs) -lcmocka
 
 define tool_rule
-$(B)/tools/$(basename $(notdir $(1))): $(B)/obj/$(1:.c=.o) $(B)/libportunus.a
+$(B)/tools/$(basename $(notdir $(1))): $(B)/obj/$(1:.c=.o) $(B)/libedge.a $(B)/libportunus.a
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(edge_libs)
 endef

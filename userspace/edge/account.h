@@ -47,7 +47,9 @@ struct account_record {
 	uint64_t srtt_us;     /* to the target, last seen */
 	uint64_t connect_us_sum, connect_us_max;
 	uint64_t connect_hist[20]; /* log2 of microseconds */
-	int last_errno;
+	int last_errno;		   /* of a connect or an established connection; 0: none yet */
+	uint64_t untracked;	   /* sockets the kernel had no memory to follow */
+	uint64_t connect_us;	   /* usual connect time (moving average), 0: none yet */
 };
 
 /*
@@ -70,12 +72,23 @@ bool account_fast_syn(const struct account *a);
  * negative errno (-ENOSPC: the map is full) with *slot = 0, which counts nothing. Main thread.
  */
 int account_slot_get(struct account *a, const struct account_key *key, uint64_t *slot);
-/* Gives a slot back; its record is deleted once no tagged socket is left. Main thread. */
+/*
+ * Gives a slot back, when no thread will tag with it any more. Its record is deleted by a later
+ * account_refresh(), once no socket carries the slot; asked for again before that, it is the same
+ * record with its counters. Main thread.
+ */
 void account_slot_put(struct account *a, uint64_t slot);
+/*
+ * Every rule there is has asked for its slots: pinned records that nobody claimed belong to rules
+ * that are gone, and go when no socket carries them. Without this call they stay until the map is
+ * full. Main thread.
+ */
+void account_slots_settled(struct account *a);
 
 /*
  * Tags a socket. Return 0 or -errno; a failure means that this socket's bytes are not counted (the
- * edge counts and shows that). Slot 0 is ignored. Any thread.
+ * edge counts and shows that). Slot 0 is ignored, so a listener without an unassigned record counts
+ * nothing of what it accepts. One system call; any thread.
  *  - a listener, before listen(): what it accepts inherits the tag;
  *  - an upstream socket, before connect();
  *  - an accepted socket, once, when its target is known.

@@ -1,0 +1,480 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/*
+ * Counts, on the sockets of the edge, what each target and client has acknowledged.
+ *
+ * A sockops program follows the tagged sockets of one cgroup; iterators bring open connections up to
+ * date and show them. Documentation/accounting.md explains the rules and the kernel behaviour each
+ * one comes from.
+ */
+#include "bpf/kernel.h"
+#include "bpf/account.h"
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include <stdbool.h>
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+/* 0 where the kernel's configuration is not to be found: then SYNs are retried at the usual pace. */
+extern int CONFIG_HZ __kconfig __weak;
+
+#define FAST_SYN_MIN_MS 100
+#define FAST_SYN_MAX_MS 1000
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct account_tag);
+} tags SEC(".maps");
+
+/* Not cloned: a connection must not begin with what its listener had. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct account_state);
+} states SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, ACCOUNT_TARGETS_MAX);
+	__type(key, __u64);
+	__type(value, struct account_target);
+} targets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct account_meta);
+} meta SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 * 1024);
+} events SEC(".maps");
+
+static __always_inline struct account_target *target_of(const struct account_tag *tag)
+{
+	__u64 slot = tag->slot;
+
+	return bpf_map_lookup_elem(&targets, &slot);
+}
+
+static __always_inline void add(__u64 *counter, __u64 n)
+{
+	__sync_fetch_and_add(counter, n);
+}
+
+/*
+ * Payload bytes that the peer has acknowledged. bytes_acked is read before the limit: if it counts
+ * the FIN, the limit was set before it.
+ */
+static __always_inline __u64 acked(const struct tcp_sock *tp, const struct account_state *st)
+{
+	__u64 tx = *(volatile const __u64 *)&tp->bytes_acked;
+	__u64 limit;
+
+	barrier();
+#ifndef BREAK_SYN
+	if (tx && (st->flags & ACCOUNT_F_ACTIVE_OPEN))
+		tx--;
+#endif
+	limit = *(volatile const __u64 *)&st->tx_limit;
+	return tx < limit ? tx : limit;
+}
+
+/* Payload bytes received: the peer's FIN takes a place in the sequence, but is none. */
+static __always_inline __u64 received(const struct tcp_sock *tp)
+{
+	__u64 rx = *(volatile const __u64 *)&tp->bytes_received;
+	const struct sock *sk = (const struct sock *)tp;
+
+	barrier();
+	if (rx && (sk->__sk_common.skc_flags & 1ul << SOCK_DONE_BIT))
+		rx--;
+	return rx;
+}
+
+/*
+ * Adds to @total what @now has over @seen and advances @seen. @last is @seen as it was read before
+ * the figure: of two that fold at the same moment one wins, and the sum of all differences is always
+ * the last value written. The difference may be negative, by a FIN that was counted too early.
+ */
+static __always_inline void fold(__u64 *seen, __u64 last, __u64 now, __u64 *total)
+{
+	if (now == last || (last & ACCOUNT_FINAL))
+		return;
+	if (__sync_val_compare_and_swap(seen, last, now) == last)
+		add(total, now - last);
+}
+
+/* As fold(), for the last time. */
+static __always_inline void fold_final(__u64 *seen, __u64 now, __u64 *total)
+{
+	__u64 last = __sync_lock_test_and_set(seen, now | ACCOUNT_FINAL);
+
+	if (!(last & ACCOUNT_FINAL) && now != last)
+		add(total, now - last);
+}
+
+static __always_inline __u64 look(const __u64 *p)
+{
+	return *(volatile const __u64 *)p;
+}
+
+/* Brings the record up to date for an open socket. Nothing while its target is not chosen. */
+static __always_inline void fold_all(const struct tcp_sock *tp, const struct account_tag *tag,
+				     struct account_state *st)
+{
+	__u64 tx = look(&st->tx), rx = look(&st->rx), retrans = look(&st->retransmits);
+	bool up = tag->side == ACCOUNT_UPSTREAM;
+	struct account_target *t;
+
+	if (tag->side == ACCOUNT_PENDING)
+		return;
+	barrier();
+	t = target_of(tag);
+	if (!t)
+		return;
+	fold(&st->tx, tx, acked(tp, st), up ? &t->bytes_in : &t->bytes_out);
+	fold(&st->rx, rx, received(tp), up ? &t->received_out : &t->received_in);
+	fold(&st->retransmits, retrans, tp->total_retrans, &t->retransmits);
+}
+
+static __always_inline void tell(__u64 slot, __u32 kind, __u32 error)
+{
+	struct account_event e = {.slot = slot, .kind = kind, .error = error};
+
+	bpf_ringbuf_output(&events, &e, sizeof(e), 0);
+}
+
+static __always_inline __u32 log2_of(__u64 v)
+{
+	__u32 r = 0;
+
+	for (int i = 0; i < ACCOUNT_HIST_LEN - 1; i++) {
+		v >>= 1;
+		if (!v)
+			break;
+		r++;
+	}
+	return r;
+}
+
+static __always_inline void follow(struct bpf_sock_ops *ctx)
+{
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTT_CB_FLAG |
+					       BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* The state of a socket that begins now; NULL for want of memory, which is counted. */
+static __always_inline struct account_state *begin(struct bpf_sock *sk, struct account_target *t,
+						   __u32 flags)
+{
+	struct account_state fresh = {.tx_limit = ~ACCOUNT_FINAL, .flags = flags};
+	struct account_state *st;
+
+	fresh.born_ns = bpf_ktime_get_ns();
+	st = bpf_sk_storage_get(&states, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!st && t)
+		add(&t->untracked, 1);
+	return st;
+}
+
+static __always_inline void on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
+				       const struct account_tag *tag)
+{
+	struct account_target *t;
+	struct account_state *st;
+
+	if (tag->side != ACCOUNT_UPSTREAM)
+		return;
+	t = target_of(tag);
+	st = begin(sk, t, ACCOUNT_F_ACTIVE_OPEN);
+	if (!st)
+		return;
+	if (!(st->flags & ACCOUNT_F_ATTEMPTED)) {
+		st->flags |= ACCOUNT_F_ATTEMPTED;
+		if (t)
+			add(&t->attempted, 1);
+	}
+	follow(ctx);
+}
+
+/* One lost SYN costs what this answers: about twice the target's usual connect time. */
+static __always_inline void on_timeout_init(struct bpf_sock_ops *ctx, const struct account_tag *tag)
+{
+	struct account_target *t;
+	__u64 ms;
+
+	if (tag->side != ACCOUNT_UPSTREAM || !CONFIG_HZ)
+		return;
+	t = target_of(tag);
+	ms = t ? 2 * t->connect_us / 1000 : 0;
+	if (ms < FAST_SYN_MIN_MS)
+		ms = FAST_SYN_MIN_MS;
+	if (ms > FAST_SYN_MAX_MS)
+		ms = FAST_SYN_MAX_MS;
+	ctx->reply = (ms * CONFIG_HZ + 999) / 1000;
+}
+
+static __always_inline void on_active_established(struct bpf_sock *sk,
+						  const struct account_tag *tag)
+{
+	struct account_state *st = bpf_sk_storage_get(&states, sk, 0, 0);
+	struct account_target *t;
+	__u64 us, usual;
+
+	if (!st || (st->flags & ACCOUNT_F_ESTABLISHED))
+		return;
+	st->flags |= ACCOUNT_F_ESTABLISHED;
+	t = target_of(tag);
+	if (!t)
+		return;
+	us = (bpf_ktime_get_ns() - st->born_ns) / 1000;
+	add(&t->ok, 1);
+	add(&t->active, 1);
+	add(&t->connect_us_sum, us);
+	add(&t->connect_hist[log2_of(us)], 1);
+	if (us > t->connect_us_max)
+		t->connect_us_max = us;
+	usual = t->connect_us;
+	t->connect_us = usual ? usual - usual / 8 + us / 8 : us;
+}
+
+static __always_inline void on_passive_established(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
+						   const struct account_tag *tag)
+{
+	if (begin(sk, target_of(tag), ACCOUNT_F_ESTABLISHED))
+		follow(ctx);
+}
+
+static __always_inline void count_end(struct account_target *t, const struct account_tag *tag,
+				      const struct account_state *st, __u32 error)
+{
+	bool established = st->flags & ACCOUNT_F_ESTABLISHED;
+
+	if (error)
+		t->last_errno = error;
+	if (!established) {
+		if (error) {
+			add(&t->failed, 1);
+			tell(tag->slot, ACCOUNT_CONNECT_FAILED, error);
+		} else {
+			add(&t->aborted, 1);
+		}
+		return;
+	}
+	if (tag->side == ACCOUNT_UPSTREAM)
+		add(&t->active, -1ull);
+	/* A RST that comes after the peer's FIN reads as EPIPE. */
+	if (error == ECONNRESET || error == EPIPE) {
+		add(&t->resets, 1);
+		tell(tag->slot, ACCOUNT_RESET, error);
+	}
+}
+
+static __always_inline void on_close(const struct tcp_sock *tp, const struct account_tag *tag,
+				     struct account_state *st)
+{
+	const struct sock *sk = (const struct sock *)tp;
+	bool up = tag->side == ACCOUNT_UPSTREAM;
+	struct account_target *t;
+
+	if (st->flags & ACCOUNT_F_CLOSED)
+		return;
+	st->flags |= ACCOUNT_F_CLOSED;
+	t = target_of(tag);
+	if (!t)
+		return;
+	fold_final(&st->tx, acked(tp, st), up ? &t->bytes_in : &t->bytes_out);
+	fold_final(&st->rx, received(tp), up ? &t->received_out : &t->received_in);
+	fold_final(&st->retransmits, tp->total_retrans, &t->retransmits);
+	count_end(t, tag, st, sk->sk_err);
+}
+
+static __always_inline void on_state(struct bpf_sock_ops *ctx, const struct tcp_sock *tp,
+				     const struct account_tag *tag, struct account_state *st)
+{
+	__u32 to = ctx->args[1];
+
+	if (to == BPF_TCP_CLOSE) {
+		on_close(tp, tag, st);
+		return;
+	}
+#ifndef BREAK_FIN
+	/*
+	 * Our FIN is about to be queued behind what is unacknowledged now, and the kernel will count
+	 * it as an acknowledged byte. The first time only: this is also called with old == new.
+	 */
+	if ((to == BPF_TCP_FIN_WAIT1 || to == BPF_TCP_LAST_ACK) &&
+	    !(st->flags & ACCOUNT_F_LIMITED)) {
+		st->tx_limit = acked(tp, st) + (__u32)(tp->write_seq - tp->snd_una);
+		st->flags |= ACCOUNT_F_LIMITED;
+	}
+#endif
+}
+
+SEC("sockops")
+int account(struct bpf_sock_ops *ctx)
+{
+	__u32 op = ctx->op;
+	struct account_state *st;
+	struct account_tag *tag;
+	struct tcp_sock *tp;
+	struct bpf_sock *sk;
+
+	if (op != BPF_SOCK_OPS_RTT_CB && op != BPF_SOCK_OPS_STATE_CB &&
+	    op != BPF_SOCK_OPS_TCP_CONNECT_CB && op != BPF_SOCK_OPS_TIMEOUT_INIT &&
+	    op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB && op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		return 1;
+	sk = ctx->sk;
+	if (!sk)
+		return 1;
+	tag = bpf_sk_storage_get(&tags, sk, 0, 0);
+	if (!tag)
+		return 1;
+
+	switch (op) {
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+		on_connect(ctx, sk, tag);
+		return 1;
+	case BPF_SOCK_OPS_TIMEOUT_INIT:
+		on_timeout_init(ctx, tag);
+		return 1;
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		on_active_established(sk, tag);
+		return 1;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		on_passive_established(ctx, sk, tag);
+		return 1;
+	}
+
+	st = bpf_sk_storage_get(&states, sk, 0, 0);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!st || !tp)
+		return 1;
+	if (op == BPF_SOCK_OPS_STATE_CB) {
+		on_state(ctx, tp, tag, st);
+		return 1;
+	}
+	fold_all(tp, tag, st);
+	if (tag->side == ACCOUNT_UPSTREAM) {
+		struct account_target *t = target_of(tag);
+
+		if (t)
+			t->srtt_us = tp->srtt_us >> 3;
+	}
+	return 1;
+}
+
+/* Reading it to the end makes the records exact for what is open. Over `states`: unlike a tag, a
+ * state is never replaced, so no socket can be missed. */
+SEC("iter/bpf_sk_storage_map")
+int refresh(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct account_state *st = ctx->value;
+	struct sock *sk = ctx->sk;
+	struct account_tag *tag;
+	struct tcp_sock *tp;
+
+	if (!sk || !st)
+		return 0;
+	tag = bpf_sk_storage_get(&tags, sk, 0, 0);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tag && tp)
+		fold_all(tp, tag, st);
+	return 0;
+}
+
+/* Which slots are still in use, listeners and unconnected sockets included. It reads nothing of the
+ * map it walks, so that it can walk the tags of another version of these maps. */
+SEC("iter/bpf_sk_storage_map")
+int tagged(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct account_tagged out = {};
+	struct account_state *st;
+	struct account_tag *tag;
+	struct sock *sk = ctx->sk;
+
+	if (!sk)
+		return 0;
+	tag = bpf_sk_storage_get(&tags, sk, 0, 0);
+	if (tag)
+		out.slot = tag->slot;
+	st = bpf_sk_storage_get(&states, sk, 0, 0);
+	if (st)
+		out.born_ns = st->born_ns;
+	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	return 0;
+}
+
+static __always_inline void print_address(struct seq_file *seq, const struct sock *sk, bool local)
+{
+	__u16 port = local ? sk->__sk_common.skc_num : bpf_ntohs(sk->__sk_common.skc_dport);
+	const struct in6_addr *from = local ? &sk->__sk_common.skc_v6_rcv_saddr
+					    : &sk->__sk_common.skc_v6_daddr;
+	__be32 v4 = local ? sk->__sk_common.skc_rcv_saddr : sk->__sk_common.skc_daddr;
+	__be32 v6[4];
+
+	if (sk->__sk_common.skc_family == AF_INET6) {
+		v6[0] = from->in6_u.u6_addr32[0];
+		v6[1] = from->in6_u.u6_addr32[1];
+		v6[2] = from->in6_u.u6_addr32[2];
+		v6[3] = from->in6_u.u6_addr32[3];
+		if (v6[0] || v6[1] || v6[2] != bpf_htonl(0xffff)) {
+			BPF_SEQ_PRINTF(seq, " [%pI6]:%u", v6, port);
+			return;
+		}
+		v4 = v6[3];
+	}
+	BPF_SEQ_PRINTF(seq, " %pI4:%u", &v4, port);
+}
+
+/* By number, as in enum tcp_state. */
+static const char state_names[16][12] = {
+	"-",	 "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT",
+	"CLOSE", "CLOSE_WAIT",	"LAST_ACK", "LISTEN",	"CLOSING",   "NEW_SYN",
+};
+static const char side_names[4][12] = {"-", "pending", "client", "upstream"};
+
+/* The live table: `cat` on its pin. Two lines of figures would not be a table, so the addresses,
+ * which have no fixed width, come last. */
+SEC("iter/bpf_sk_storage_map")
+int connections(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct account_state *st = ctx->value;
+	struct sock *sk = ctx->sk;
+	struct account_target *t;
+	struct account_tag *tag;
+	struct tcp_sock *tp;
+	__u64 age_ms;
+
+	if (ctx->meta->seq_num == 0) {
+		BPF_SEQ_PRINTF(seq, "%-10s %-28s %-8s %-11s %14s %14s ", "RULE", "TARGET", "SIDE",
+			       "STATE", "ACKED", "RECEIVED");
+		BPF_SEQ_PRINTF(seq, "%9s %7s %9s LOCAL REMOTE\n", "SRTT_US", "RETRANS", "AGE_S");
+	}
+	if (!sk || !st || (st->flags & ACCOUNT_F_CLOSED))
+		return 0;
+	tag = bpf_sk_storage_get(&tags, sk, 0, 0);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tag || !tp)
+		return 0;
+	t = target_of(tag);
+	age_ms = (bpf_ktime_get_ns() - st->born_ns) / 1000000;
+	BPF_SEQ_PRINTF(seq, "%-10llu %-28s %-8s %-11s %14llu %14llu ", tag->rule_id,
+		       t ? t->name : "-", side_names[tag->side & 3],
+		       state_names[sk->__sk_common.skc_state & 15], acked(tp, st), received(tp));
+	BPF_SEQ_PRINTF(seq, "%9u %7u %5llu.%03llu", tp->srtt_us >> 3, tp->total_retrans,
+		       age_ms / 1000, age_ms % 1000);
+	print_address(seq, sk, true);
+	print_address(seq, sk, false);
+	BPF_SEQ_PRINTF(seq, "\n");
+	return 0;
+}

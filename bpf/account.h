@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the kernel programs and user space share: keys and values of the pinned maps. Fixed-width
+ * types, no padding left to the compiler. Any change of meaning or layout here is a new
+ * ACCOUNT_ABI, hence a new directory of pins.
+ */
+#ifndef PORTUNUS_BPF_ACCOUNT_H
+#define PORTUNUS_BPF_ACCOUNT_H
+
+#include <linux/types.h>
+
+#define ACCOUNT_ABI	    1
+#define ACCOUNT_TARGETS_MAX 131072
+#define ACCOUNT_SCOPE_LEN   32
+#define ACCOUNT_NAME_LEN    72
+#define ACCOUNT_HIST_LEN    20
+#define ACCOUNT_INDEX_NONE  255 /* the record of a rule's connections that never got a target */
+
+/* Which end of a relayed connection a socket is. */
+enum account_side {
+	ACCOUNT_PENDING =
+		1, /* towards the client, no target chosen: a listener, and what it accepts */
+	ACCOUNT_CLIENT = 2,   /* towards the client, on behalf of the target in .slot */
+	ACCOUNT_UPSTREAM = 3, /* towards the target in .slot */
+};
+
+/* Written only by user space; what a tagged listener accepts gets a copy. */
+struct account_tag {
+	__u64 rule_id;
+	__u64 slot; /* key in `targets`; of a pending socket, the rule's unassigned record */
+	__u32 side;
+	__u32 zero;
+};
+
+/* Set in the folded figures below once a socket is closed: no later fold can match them. */
+#define ACCOUNT_FINAL (1ull << 63)
+
+enum account_flag {
+	ACCOUNT_F_ACTIVE_OPEN = 1 << 0, /* bytes_acked counts our SYN */
+	ACCOUNT_F_ATTEMPTED = 1 << 1,
+	ACCOUNT_F_ESTABLISHED = 1 << 2,
+	ACCOUNT_F_LIMITED = 1 << 3, /* tx_limit is set */
+	ACCOUNT_F_CLOSED = 1 << 4,
+};
+
+/* Written only by the kernel programs. */
+struct account_state {
+	__u64 tx; /* what of each figure is in the target's record already */
+	__u64 rx;
+	__u64 retransmits;
+	__u64 tx_limit; /* payload that can ever be acknowledged; known once our FIN is queued */
+	__u64 born_ns;	/* CLOCK_MONOTONIC at SYN (connecting) or established (accepted) */
+	__u32 flags;	/* enum account_flag */
+	__u32 zero;
+};
+
+/*
+ * One record of `targets`. The first part is written once, by the insert of user space; after that
+ * only the kernel programs write. Bytes are TCP payload bytes.
+ */
+struct account_target {
+	char scope[ACCOUNT_SCOPE_LEN]; /* whose rule ids these are */
+	char name[ACCOUNT_NAME_LEN];   /* "host:port" */
+	__u64 rule_id;
+	__u16 listen_port;
+	__u16 port;
+	__u32 index; /* row in the rule */
+
+	__u64 bytes_in;	    /* acknowledged by the target */
+	__u64 bytes_out;    /* acknowledged by the client */
+	__u64 received_in;  /* received from clients */
+	__u64 received_out; /* received from the target */
+
+	__u64 attempted; /* connects that sent a SYN */
+	__u64 ok;
+	__u64 failed;
+	__u64 aborted; /* closed by the edge while connecting */
+	__u64 active;  /* established upstream connections now */
+	__u64 resets;  /* established connections that the peer reset, both legs */
+	__u64 retransmits;
+	__u64 untracked;  /* sockets that could not be followed for want of memory */
+	__u64 srtt_us;	  /* to the target, last seen */
+	__u64 connect_us; /* usual: moving average, an eighth for each new one */
+	__u64 connect_us_sum;
+	__u64 connect_us_max;
+	__u64 connect_hist[ACCOUNT_HIST_LEN]; /* [i]: 2^i µs or more; the last one is open */
+	__u64 last_errno;
+};
+
+/* The one entry of `meta`; only user space writes it. */
+struct account_meta {
+	__u64 layout;	 /* ACCOUNT_LAYOUT of who made the maps */
+	__u64 next_slot; /* slots below were given out: numbers are not used twice */
+};
+
+#define ACCOUNT_LAYOUT                                                           \
+	((__u64)ACCOUNT_ABI << 48 | (__u64)sizeof(struct account_target) << 32 | \
+	 (__u64)sizeof(struct account_state) << 16 | (__u64)sizeof(struct account_tag))
+
+enum account_event_kind { ACCOUNT_CONNECT_FAILED = 1, ACCOUNT_RESET = 2 };
+
+/* What the ring buffer carries. */
+struct account_event {
+	__u64 slot;
+	__u32 kind;
+	__u32 error;
+};
+
+/* What the `tagged` iterator prints for each socket: whose it is, and since when. */
+struct account_tagged {
+	__u64 slot;
+	__u64 born_ns; /* 0: not connected, a listener among others */
+};
+
+#endif

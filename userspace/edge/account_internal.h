@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the accounting module share; nobody else includes it. */
+#ifndef PORTUNUS_EDGE_ACCOUNT_INTERNAL_H
+#define PORTUNUS_EDGE_ACCOUNT_INTERNAL_H
+
+#include <pthread.h>
+#include <stddef.h>
+
+#include "bpf/account.h"
+#include "edge/account.h"
+
+#define ACCOUNT_PATH_MAX 512
+
+struct account_bpf;
+struct bpf_link;
+struct ring_buffer;
+
+/* Where opening failed: with the errno, what account_explain() makes a sentence of. */
+enum account_stage {
+	ACCOUNT_STAGE_ASKED,	/* the operator wants user-space counts */
+	ACCOUNT_STAGE_INSTANCE, /* a name that cannot be a directory's */
+	ACCOUNT_STAGE_BPFFS,
+	ACCOUNT_STAGE_CGROUP,
+	ACCOUNT_STAGE_PINS,
+	ACCOUNT_STAGE_LAYOUT,
+	ACCOUNT_STAGE_LOAD,
+	ACCOUNT_STAGE_ATTACH,
+};
+
+struct account_failure {
+	enum account_stage stage;
+	int error;	       /* positive errno; 0: not an errno */
+	const char *path;      /* what it happened to */
+	const char *instance;  /* "" for the default one */
+	uint64_t capabilities; /* effective ones, bit n = capability n */
+	bool has_btf;
+};
+
+/* Writes the sentence for people; returns @buf. Pure. */
+char *account_explain(const struct account_failure *f, char *buf, size_t size);
+
+/* The record of one target before anything was counted: only the identifying members are set. */
+void account_identity(struct account_target *t, const char *scope, const struct account_key *key);
+bool account_identity_equal(const struct account_target *a, const struct account_target *b);
+uint64_t account_identity_hash(const struct account_target *t);
+
+enum slot_state {
+	SLOT_EMPTY,
+	SLOT_FOUND,   /* pinned by an earlier process, not asked for yet */
+	SLOT_HELD,    /* somebody in this process counts with it */
+	SLOT_RETIRED, /* given back; goes when no socket carries it any more */
+};
+
+/* One record of the pinned map, as user space knows it. */
+struct slot {
+	uint64_t number;
+	uint64_t hash;
+	uint32_t next; /* in its bucket; index + 1, 0 ends */
+	uint8_t state; /* enum slot_state */
+	uint8_t quiet; /* passes in a row that saw no socket of it */
+};
+
+/* All of them, found by identity. Guarded by account.lock. */
+struct slot_table {
+	struct slot *slots;
+	uint32_t *buckets; /* index + 1 into slots */
+	uint32_t n, size, n_buckets, free, retired;
+};
+
+int slot_table_add(struct slot_table *s, uint64_t number, uint64_t hash, enum slot_state state);
+/* The next entry with this hash after @after (NULL: the first), or NULL. */
+struct slot *slot_table_find(const struct slot_table *s, uint64_t hash, const struct slot *after);
+void slot_table_remove(struct slot_table *s, struct slot *e);
+void slot_table_free(struct slot_table *s);
+
+struct account {
+	enum account_mode mode;
+	bool fast_syn;
+	bool old_pins; /* links or versions of an earlier process are still there */
+	char reason[384];
+	char instance[40];
+	char bpffs[ACCOUNT_PATH_MAX];
+	char dir[ACCOUNT_PATH_MAX]; /* of the pins */
+	char scope[ACCOUNT_SCOPE_LEN];
+	uint64_t opened_ns;
+	void (*event)(void *arg, uint64_t slot, int kind, int error);
+	void *arg;
+
+	struct account_bpf *skel;
+	struct bpf_link *refresh, *tagged;
+	struct ring_buffer *events;
+	int tags_fd, targets_fd, meta_fd, link_fd;
+
+	pthread_mutex_t lock; /* all below */
+	pthread_cond_t refreshed;
+	bool refreshing;
+	uint64_t refresh_began_ns; /* the last one; refresh_done_ns: the last that ended */
+	uint64_t refresh_done_ns;
+	int refresh_error;
+	uint64_t collected_ns;
+	uint64_t next_slot;
+	struct slot_table slots;
+};
+
+/* account_pins.c */
+int account_pin_dir(char *buf, size_t size, const char *bpffs, int version, const char *instance);
+bool account_is_bpffs(const char *path);
+/* The edge's own cgroup v2 directory. 0 or -errno (-ENOENT: there is no cgroup v2). */
+int account_cgroup_dir(char *buf, size_t size);
+/* Puts the program on the cgroup, or into the link that is there. Returns the link's fd or -errno. */
+int account_attach_cgroup(struct account *a, int prog_fd, int cgroup_fd);
+/* Removes one version's pins, and the parent directory if it was the last. */
+void account_remove_pins(const char *bpffs, const char *dir);
+bool account_has_old_pins(const struct account *a);
+/*
+ * Removes what earlier processes left, as far as no socket is theirs: other versions' pins, and,
+ * when @links_idle, the links that were set aside.
+ */
+void account_drop_old_pins(struct account *a, bool links_idle);
+
+/* account_load.c: from nothing to a loaded, pinned, attached set, or an explained failure. */
+int account_load(struct account *a, struct account_failure *f);
+void account_unload(struct account *a);
+int account_tagged_prog_fd(const struct account *a);
+
+/* account_slots.c */
+int account_slots_init(struct account *a);
+/* One pass of the collector: deletes records that no socket needs. Under the lock. */
+void account_collect(struct account *a);
+
+/* account_read.c */
+/* Reads an iterator to its end; *out, if @out is not NULL, gets what it printed (caller frees). */
+int account_iterate(struct bpf_link *link, void **out, size_t *len);
+
+#endif

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+/* Why accounting is not in the kernel, in one sentence that says what to do about it. */
+#include "edge/account_internal.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Since Linux 5.8; the headers we build with may be older than the kernel. */
+#ifndef CAP_PERFMON
+#define CAP_PERFMON 38
+#endif
+#ifndef CAP_BPF
+#define CAP_BPF 39
+#endif
+
+static bool has(const struct account_failure *f, int cap)
+{
+	return f->capabilities >> cap & 1;
+}
+
+/* "CAP_BPF, CAP_PERFMON": what of the three is not there. */
+static const char *missing(const struct account_failure *f, char *buf, size_t size)
+{
+	static const struct {
+		int cap;
+		const char *name;
+	} needed[] = {
+		{CAP_BPF, "CAP_BPF"},
+		{CAP_PERFMON, "CAP_PERFMON"},
+		{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+	};
+	size_t n = 0;
+
+	buf[0] = '\0';
+	if (has(f, CAP_SYS_ADMIN))
+		return buf;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!has(f, needed[i].cap) && n < size)
+			n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? ", " : "",
+					      needed[i].name);
+	return buf;
+}
+
+static void explain_refused(const struct account_failure *f, char *buf, size_t size)
+{
+	char lacks[64];
+
+	if (*missing(f, lacks, sizeof(lacks)))
+		snprintf(
+			buf, size,
+			"the kernel refuses BPF to this process: give it %s (systemd: AmbientCapabilities=), or start it as root",
+			lacks);
+	else
+		snprintf(
+			buf, size,
+			"the kernel refuses BPF although the capabilities are there: see whether a container, a user namespace, kernel lockdown or a security module (SELinux, seccomp) forbids bpf(2)");
+}
+
+static void explain_load(const struct account_failure *f, char *buf, size_t size)
+{
+	switch (f->error) {
+	case EPERM:
+	case EACCES:
+		/* EACCES is also the verifier's: then nothing is missing and lockdown is no reason. */
+		if (f->error == EPERM || !has(f, CAP_SYS_ADMIN)) {
+			explain_refused(f, buf, size);
+			return;
+		}
+		break;
+	case ENOSYS:
+		snprintf(
+			buf, size,
+			"this kernel has no bpf(2): use one built with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF, Linux 5.15 or later");
+		return;
+	case ENOMEM:
+		snprintf(
+			buf, size,
+			"no memory for the BPF maps: raise the memory limit of the service and restart");
+		return;
+	}
+	if (f->error == ESRCH || !f->has_btf)
+		snprintf(
+			buf, size,
+			"this kernel has no BTF (/sys/kernel/btf/vmlinux): use one built with CONFIG_DEBUG_INFO_BTF");
+	else
+		snprintf(
+			buf, size,
+			"the kernel did not accept the BPF programs (%s): Linux 5.15 or later is needed; RUST_LOG=debug shows the verifier's words",
+			strerror(f->error));
+}
+
+char *account_explain(const struct account_failure *f, char *buf, size_t size)
+{
+	const char *opt = *f->instance ? " --instance " : "";
+
+	switch (f->stage) {
+	case ACCOUNT_STAGE_ASKED:
+		snprintf(
+			buf, size,
+			"switched off by the operator: leave out the option that asks for user-space counts");
+		break;
+	case ACCOUNT_STAGE_INSTANCE:
+		snprintf(buf, size,
+			 "\"%s\" cannot name an instance: use letters, digits, - and _, at most 32",
+			 f->instance);
+		break;
+	case ACCOUNT_STAGE_BPFFS:
+		if (f->error == EACCES || f->error == EPERM || f->error == EROFS)
+			snprintf(
+				buf, size,
+				"%s cannot be written (%s): let the service write there, or start it as root",
+				f->path, strerror(f->error));
+		else
+			snprintf(buf, size, "%s is not a BPF file system: mount -t bpf bpf %s",
+				 f->path, f->path);
+		break;
+	case ACCOUNT_STAGE_CGROUP:
+		if (f->error == ENOENT)
+			snprintf(
+				buf, size,
+				"no cgroup v2 hierarchy is mounted: mount -t cgroup2 none /sys/fs/cgroup");
+		else
+			snprintf(buf, size, "cannot open the cgroup directory %s (%s)", f->path,
+				 strerror(f->error));
+		break;
+	case ACCOUNT_STAGE_PINS:
+		snprintf(buf, size, "cannot use the pins in %s (%s): portunus-client unpin%s%s",
+			 f->path, strerror(f->error), opt, f->instance);
+		break;
+	case ACCOUNT_STAGE_LAYOUT:
+		snprintf(
+			buf, size,
+			"the maps pinned in %s have another layout than this build's: portunus-client unpin%s%s, which forgets their counters",
+			f->path, opt, f->instance);
+		break;
+	case ACCOUNT_STAGE_LOAD:
+		explain_load(f, buf, size);
+		break;
+	case ACCOUNT_STAGE_ATTACH:
+		if (f->error == EPERM || f->error == EACCES)
+			explain_refused(f, buf, size);
+		else
+			snprintf(
+				buf, size,
+				"cannot attach to the cgroup %s (%s): see whether other programs are attached there exclusively (bpftool cgroup tree)",
+				f->path, strerror(f->error));
+		break;
+	}
+	return buf;
+}
