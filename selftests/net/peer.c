@@ -1,0 +1,694 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A scripted TCP peer: each connection, accepted or made, runs the same list of steps, checks every
+ * byte it reads against a pattern, and ends with one JSON line that also has its TCP_INFO.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/tcp.h>
+#include <linux/sockios.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A prime: a block that is lost, doubled or moved by a power of two cannot go unnoticed. */
+#define PATTERN_PERIOD 1048573u
+#define CHUNK	       (256u << 10)
+#define ALL	       UINT64_MAX
+
+enum kind {
+	SEND,	/* n bytes of the own pattern */
+	RECV,	/* n bytes of the other side's pattern, or all until its FIN */
+	BACK,	/* n bytes of the own pattern (an echo's answer) */
+	DUPLEX, /* send n and receive n at once */
+	BOUNCE, /* send n and receive the same n back at once */
+	PING,	/* n times: send m bytes, receive them back */
+	ECHO,	/* send back all that comes, until FIN */
+	RATE,	/* receive until FIN, n bytes a second */
+	FIN,	/* shutdown(SHUT_WR) */
+	RST,	/* close with SO_LINGER 0 */
+	QUIET,	/* wait until all that was sent is acknowledged and nothing has come for n ms */
+	HOLD,	/* wait, reading nothing, until the other side closes */
+	SLEEP,	/* n ms */
+	LINE,	/* wait for a line on stdin */
+};
+
+static const struct {
+	const char *name;
+	enum kind kind;
+} kinds[] = {
+	{"send", SEND}, {"recv", RECV}, {"back", BACK},	  {"duplex", DUPLEX}, {"bounce", BOUNCE},
+	{"ping", PING}, {"echo", ECHO}, {"rate", RATE},	  {"fin", FIN},	      {"rst", RST},
+	{"hold", HOLD}, {"line", LINE}, {"sleep", SLEEP}, {"quiet", QUIET},
+};
+
+struct step {
+	const char *name;
+	enum kind kind;
+	uint64_t n, m;
+};
+
+/* Set once by main, then only read; the lock guards stdout and the counts. */
+struct peer {
+	const uint8_t *pattern; /* twice the period, so that any chunk is contiguous */
+	struct step *steps;
+	size_t n_steps;
+	struct sockaddr_storage addr, bind;
+	socklen_t addr_len, bind_len;
+	bool active, brief, vary;
+	int sndbuf, rcvbuf;
+	unsigned timeout_s, count, parallel;
+	double rate;
+	uint64_t key;
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	unsigned running, ok, failed;
+	uint64_t sent, received;
+	double *connect_ms;
+};
+
+struct conn {
+	struct peer *p;
+	unsigned id;
+	int fd;
+	uint64_t base, other; /* where in the pattern each side's stream starts */
+	uint64_t sent, received;
+	bool eof;
+	double started, connect_ms;
+	const char *why; /* NULL: all went well */
+	uint8_t *buf;
+};
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void sleep_s(double s)
+{
+	struct timespec t = {.tv_sec = (time_t)s, .tv_nsec = (long)((s - (double)(time_t)s) * 1e9)};
+
+	if (s > 0)
+		nanosleep(&t, NULL);
+}
+
+static void say(struct peer *p, const char *format, ...)
+{
+	va_list ap;
+
+	pthread_mutex_lock(&p->lock);
+	va_start(ap, format);
+	vprintf(format, ap);
+	va_end(ap);
+	fflush(stdout);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static const char *timed_out_or(int err)
+{
+	switch (err) {
+	case EAGAIN:
+		return "timeout";
+	case ECONNRESET:
+		return "reset";
+	case EPIPE:
+		return "broken pipe";
+	case ECONNREFUSED:
+		return "refused";
+	default:
+		return strerrordesc_np(err);
+	}
+}
+
+static bool fail(struct conn *c, const char *why)
+{
+	c->why = why;
+	return false;
+}
+
+static const uint8_t *own(const struct conn *c, uint64_t offset)
+{
+	return c->p->pattern + (c->base + offset) % PATTERN_PERIOD;
+}
+
+static bool check(struct conn *c, uint64_t base, const uint8_t *data, size_t n)
+{
+	if (memcmp(c->p->pattern + (base + c->received) % PATTERN_PERIOD, data, n))
+		return fail(c, "content differs");
+	c->received += n;
+	return true;
+}
+
+static size_t chunk(uint64_t left)
+{
+	return left < CHUNK ? left : CHUNK;
+}
+
+static bool send_all(struct conn *c, const uint8_t *data, size_t n)
+{
+	while (n) {
+		ssize_t r = send(c->fd, data, n, MSG_NOSIGNAL);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return fail(c, timed_out_or(errno));
+		data += r;
+		n -= (size_t)r;
+		c->sent += (uint64_t)r;
+	}
+	return true;
+}
+
+static bool send_pattern(struct conn *c, uint64_t n)
+{
+	while (n) {
+		size_t k = chunk(n);
+
+		if (!send_all(c, own(c, c->sent), k))
+			return false;
+		n -= k;
+	}
+	return true;
+}
+
+/* One read; *n is what came, 0 at the other side's FIN. */
+static bool read_some(struct conn *c, size_t want, size_t *n)
+{
+	ssize_t r;
+
+	do
+		r = recv(c->fd, c->buf, want, 0);
+	while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return fail(c, timed_out_or(errno));
+	c->eof = r == 0;
+	*n = (size_t)r;
+	return true;
+}
+
+static bool recv_pattern(struct conn *c, uint64_t base, uint64_t n)
+{
+	while (n) {
+		size_t got;
+
+		if (!read_some(c, chunk(n), &got))
+			return false;
+		if (!got)
+			return n == ALL ? true : fail(c, "ended early");
+		if (!check(c, base, c->buf, got))
+			return false;
+		if (n != ALL)
+			n -= got;
+	}
+	return true;
+}
+
+static bool both_ways(struct conn *c, uint64_t base, uint64_t n)
+{
+	uint64_t out = n, in = n;
+
+	while (out || in) {
+		struct pollfd pfd = {
+			.fd = c->fd,
+			.events = (short)((out ? POLLOUT : 0) | (in ? POLLIN : 0)),
+		};
+		ssize_t r;
+
+		if (poll(&pfd, 1, (int)c->p->timeout_s * 1000) == 0)
+			return fail(c, "timeout");
+		if (in && (pfd.revents & (POLLIN | POLLHUP | POLLERR))) {
+			r = recv(c->fd, c->buf, chunk(in), MSG_DONTWAIT);
+			if (r < 0 && errno != EAGAIN)
+				return fail(c, timed_out_or(errno));
+			if (r == 0)
+				return fail(c, "ended early");
+			if (r > 0 && !check(c, base, c->buf, (size_t)r))
+				return false;
+			in -= r > 0 ? (uint64_t)r : 0;
+		}
+		if (out && (pfd.revents & POLLOUT)) {
+			r = send(c->fd, own(c, c->sent), chunk(out), MSG_DONTWAIT | MSG_NOSIGNAL);
+			if (r < 0 && errno != EAGAIN)
+				return fail(c, timed_out_or(errno));
+			c->sent += r > 0 ? (uint64_t)r : 0;
+			out -= r > 0 ? (uint64_t)r : 0;
+		}
+	}
+	return true;
+}
+
+static bool ping(struct conn *c, uint64_t times, uint64_t size)
+{
+	while (times--)
+		if (!send_pattern(c, size) || !recv_pattern(c, c->base, size))
+			return false;
+	return true;
+}
+
+static bool echo(struct conn *c)
+{
+	size_t n;
+
+	do {
+		if (!read_some(c, CHUNK, &n) || !send_all(c, c->buf, n))
+			return false;
+		c->received += n;
+	} while (n);
+	return true;
+}
+
+static bool recv_slowly(struct conn *c, uint64_t per_second)
+{
+	size_t want = chunk(per_second / 20 ? per_second / 20 : 1), n;
+
+	do {
+		if (!read_some(c, want, &n) || (n && !check(c, c->other, c->buf, n)))
+			return false;
+		sleep_s((double)n / (double)per_second);
+	} while (n);
+	return true;
+}
+
+static void tcp_info(const struct conn *c, struct tcp_info *info)
+{
+	socklen_t len = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, info, &len);
+}
+
+static bool quiet(struct conn *c, uint64_t ms)
+{
+	double end = now_s() + c->p->timeout_s, since = now_s();
+	struct tcp_info info;
+	uint64_t before = 0;
+	int queued;
+
+	while (now_s() < end) {
+		tcp_info(c, &info);
+		if (ioctl(c->fd, SIOCOUTQ, &queued) || queued || info.tcpi_bytes_received != before)
+			since = now_s();
+		else if (now_s() - since > (double)ms / 1000)
+			return true;
+		before = info.tcpi_bytes_received;
+		sleep_s(0.01);
+	}
+	return fail(c, "timeout");
+}
+
+static bool hold(struct conn *c)
+{
+	struct pollfd pfd = {.fd = c->fd, .events = POLLRDHUP};
+	socklen_t len = sizeof(int);
+	int err = 0;
+
+	if (poll(&pfd, 1, (int)c->p->timeout_s * 1000) == 0)
+		return fail(c, "timeout");
+	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	return err ? fail(c, timed_out_or(err)) : true;
+}
+
+static bool line(void)
+{
+	char ch;
+
+	while (read(STDIN_FILENO, &ch, 1) == 1)
+		if (ch == '\n')
+			return true;
+	return true;
+}
+
+static bool step(struct conn *c, const struct step *s)
+{
+	struct linger hard = {.l_onoff = 1};
+
+	switch (s->kind) {
+	case SEND:
+		return send_pattern(c, s->n);
+	case RECV:
+		return recv_pattern(c, c->other, s->n);
+	case BACK:
+		return recv_pattern(c, c->base, s->n);
+	case DUPLEX:
+		return both_ways(c, c->other, s->n);
+	case BOUNCE:
+		return both_ways(c, c->base, s->n);
+	case PING:
+		return ping(c, s->n, s->m);
+	case ECHO:
+		return echo(c);
+	case RATE:
+		return recv_slowly(c, s->n);
+	case FIN:
+		return shutdown(c->fd, SHUT_WR) ? fail(c, timed_out_or(errno)) : true;
+	case RST:
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		return true;
+	case QUIET:
+		return quiet(c, s->n == ALL ? 100 : s->n);
+	case HOLD:
+		return hold(c);
+	case SLEEP:
+		sleep_s((double)s->n / 1000);
+		return true;
+	case LINE:
+		return line();
+	}
+	return false;
+}
+
+/* Payload only: a connect()'s SYN and the FINs take a sequence number each. */
+static void report(struct conn *c, const char *at)
+{
+	struct tcp_info info;
+	uint64_t acked, received;
+	bool fin;
+
+	tcp_info(c, &info);
+	acked = info.tcpi_bytes_acked - (c->p->active && info.tcpi_bytes_acked ? 1 : 0);
+	if (acked > c->sent)
+		acked = c->sent;
+	/* CLOSE_WAIT, LAST_ACK, CLOSING, TIME_WAIT: the other side's FIN has come, read or not. */
+	fin = c->eof || info.tcpi_state == 8 || info.tcpi_state == 9 || info.tcpi_state == 11 ||
+	      info.tcpi_state == 6;
+	received = info.tcpi_bytes_received - (fin && info.tcpi_bytes_received ? 1 : 0);
+
+	pthread_mutex_lock(&c->p->lock);
+	c->p->ok += !c->why;
+	c->p->failed += !!c->why;
+	c->p->sent += c->sent;
+	c->p->received += c->received;
+	if (c->p->connect_ms)
+		c->p->connect_ms[c->id] = c->connect_ms;
+	pthread_mutex_unlock(&c->p->lock);
+	if (c->p->brief && !c->why)
+		return;
+	say(c->p,
+	    "{\"event\":\"done\",\"id\":%u,\"result\":\"%s\",\"at\":\"%s\",\"sent\":%llu,"
+	    "\"received\":%llu,\"eof\":%s,\"bytes_acked\":%llu,\"bytes_received\":%llu,"
+	    "\"retransmits\":%u,\"rtt_us\":%u,\"connect_ms\":%.3f,\"started\":%.3f,\"ms\":%.1f}\n",
+	    c->id, c->why ? c->why : "ok", at, (unsigned long long)c->sent,
+	    (unsigned long long)c->received, c->eof ? "true" : "false", (unsigned long long)acked,
+	    (unsigned long long)received, info.tcpi_total_retrans, info.tcpi_rtt, c->connect_ms,
+	    c->started, (now_s() - c->started) * 1000);
+}
+
+static bool dial(struct conn *c)
+{
+	struct peer *p = c->p;
+	double start = now_s();
+
+	c->fd = socket(p->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->fd < 0)
+		return fail(c, strerrordesc_np(errno));
+	if (p->rcvbuf)
+		setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &p->rcvbuf, sizeof(p->rcvbuf));
+	if (p->sndbuf)
+		setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &p->sndbuf, sizeof(p->sndbuf));
+	if ((p->bind_len && bind(c->fd, (struct sockaddr *)&p->bind, p->bind_len)) ||
+	    connect(c->fd, (struct sockaddr *)&p->addr, p->addr_len))
+		return fail(c, timed_out_or(errno));
+	c->connect_ms = (now_s() - start) * 1000;
+	return true;
+}
+
+static void *conn_run(void *arg)
+{
+	struct conn *c = arg;
+	struct peer *p = c->p;
+	struct timeval limit = {.tv_sec = p->timeout_s};
+	const char *at = "connect";
+	int one = 1;
+
+	c->started = now_s();
+	c->buf = malloc(CHUNK);
+	if (!c->buf)
+		fail(c, "out of memory");
+	else if (!p->active || dial(c)) {
+		setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+		setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		for (size_t i = 0; i < p->n_steps; i++) {
+			at = p->steps[i].name;
+			if (!step(c, &p->steps[i]))
+				break;
+		}
+	}
+	report(c, at);
+	close(c->fd);
+	free(c->buf);
+	pthread_mutex_lock(&p->lock);
+	p->running--;
+	pthread_cond_signal(&p->ended);
+	pthread_mutex_unlock(&p->lock);
+	free(c);
+	return NULL;
+}
+
+static void conn_start(struct peer *p, unsigned id, int fd)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	uint64_t mine = (p->key + (p->vary ? id : 0)) * 8191;
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	if (!c)
+		exit(1);
+	*c = (struct conn){.p = p, .id = id, .fd = fd};
+	c->base = mine + (p->active ? 0 : PATTERN_PERIOD / 2);
+	c->other = mine + (p->active ? PATTERN_PERIOD / 2 : 0);
+	pthread_mutex_lock(&p->lock);
+	while (p->running >= p->parallel)
+		pthread_cond_wait(&p->ended, &p->lock);
+	p->running++;
+	pthread_mutex_unlock(&p->lock);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 128 << 10);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (pthread_create(&thread, &attr, conn_run, c)) {
+		perror("peer: thread");
+		exit(1);
+	}
+	pthread_attr_destroy(&attr);
+}
+
+static void wait_all(struct peer *p)
+{
+	pthread_mutex_lock(&p->lock);
+	while (p->running)
+		pthread_cond_wait(&p->ended, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static int serve(struct peer *p)
+{
+	int fd = socket(p->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	char host[64], port[16];
+
+	if (p->rcvbuf)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &p->rcvbuf, sizeof(p->rcvbuf));
+	if (p->sndbuf)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &p->sndbuf, sizeof(p->sndbuf));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&p->addr, p->addr_len) || listen(fd, 4096) ||
+	    getsockname(fd, (struct sockaddr *)&p->addr, &p->addr_len)) {
+		perror("peer: listen");
+		return 1;
+	}
+	getnameinfo((struct sockaddr *)&p->addr, p->addr_len, host, sizeof(host), port,
+		    sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
+	say(p, "{\"event\":\"listening\",\"host\":\"%s\",\"port\":%s}\n", host, port);
+	for (unsigned id = 0; !p->count || id < p->count; id++) {
+		int conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (conn < 0) {
+			perror("peer: accept");
+			return 1;
+		}
+		if (!p->brief)
+			say(p, "{\"event\":\"accepted\",\"id\":%u}\n", id);
+		conn_start(p, id, conn);
+	}
+	close(fd);
+	wait_all(p);
+	return p->failed ? 1 : 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int make(struct peer *p)
+{
+	double start = now_s();
+
+	p->connect_ms = calloc(p->count, sizeof(double));
+	for (unsigned id = 0; id < p->count; id++) {
+		if (p->rate > 0)
+			sleep_s(start + id / p->rate - now_s());
+		conn_start(p, id, -1);
+	}
+	wait_all(p);
+	qsort(p->connect_ms, p->count, sizeof(double), by_value);
+	say(p,
+	    "{\"event\":\"summary\",\"count\":%u,\"ok\":%u,\"failed\":%u,\"sent\":%llu,"
+	    "\"received\":%llu,\"connect_ms_p50\":%.3f,\"connect_ms_max\":%.3f,\"seconds\":%.3f}\n",
+	    p->count, p->ok, p->failed, (unsigned long long)p->sent,
+	    (unsigned long long)p->received, p->connect_ms[p->count / 2],
+	    p->connect_ms[p->count - 1], now_s() - start);
+	return p->failed ? 1 : 0;
+}
+
+static uint64_t number(const char *text, char **end)
+{
+	uint64_t n = strtoull(text, end, 10);
+
+	switch (**end) {
+	case 'k':
+		n <<= 10;
+		++*end;
+		break;
+	case 'm':
+		n <<= 20;
+		++*end;
+		break;
+	case 'g':
+		n <<= 30;
+		++*end;
+		break;
+	}
+	return n;
+}
+
+static bool step_parse(char *text, struct step *s)
+{
+	char *arg = strchr(text, ':'), *end = text;
+
+	if (arg)
+		*arg++ = '\0';
+	*s = (struct step){.name = text, .n = ALL, .m = 64};
+	if (arg)
+		s->n = number(arg, &end);
+	if (arg && *end == ':')
+		s->m = number(end + 1, &end);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (!strcmp(text, kinds[i].name)) {
+			s->kind = kinds[i].kind;
+			return !arg || !*end;
+		}
+	return false;
+}
+
+static bool address(const char *host, const char *port, struct sockaddr_storage *to, socklen_t *len)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *found;
+
+	if (getaddrinfo(host, port, &hints, &found))
+		return false;
+	memcpy(to, found->ai_addr, found->ai_addrlen);
+	*len = found->ai_addrlen;
+	freeaddrinfo(found);
+	return true;
+}
+
+static const uint8_t *make_pattern(void)
+{
+	uint8_t *p = malloc(2 * PATTERN_PERIOD);
+	uint64_t x = 88172645463325252ull;
+
+	if (!p)
+		exit(1);
+	for (size_t i = 0; i < PATTERN_PERIOD; i++) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		p[i] = p[i + PATTERN_PERIOD] = (uint8_t)(x >> 24);
+	}
+	return p;
+}
+
+static int usage(void)
+{
+	fputs("usage: peer listen|connect ADDRESS PORT [option…] STEP…\n"
+	      "options: --count N, --parallel N, --rate PER_SECOND, --timeout S, --bind ADDRESS,\n"
+	      "         --sndbuf N, --rcvbuf N, --key N, --vary (a pattern per connection), --brief\n"
+	      "steps:   send:N recv[:N] back:N duplex:N bounce:N ping:TIMES[:SIZE] echo rate:N fin\n"
+	      "         rst quiet[:MS] hold sleep:MS line; N may end in k, m or g\n",
+	      stderr);
+	return 2;
+}
+
+static bool option(struct peer *p, const char *name, const char *value)
+{
+	if (!strcmp(name, "--count"))
+		p->count = (unsigned)atoi(value);
+	else if (!strcmp(name, "--parallel"))
+		p->parallel = (unsigned)atoi(value);
+	else if (!strcmp(name, "--rate"))
+		p->rate = atof(value);
+	else if (!strcmp(name, "--timeout"))
+		p->timeout_s = (unsigned)atoi(value);
+	else if (!strcmp(name, "--sndbuf"))
+		p->sndbuf = atoi(value);
+	else if (!strcmp(name, "--rcvbuf"))
+		p->rcvbuf = atoi(value);
+	else if (!strcmp(name, "--key"))
+		p->key = (uint64_t)atoi(value);
+	else if (!strcmp(name, "--bind"))
+		return address(value, "0", &p->bind, &p->bind_len);
+	else
+		return false;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct peer p = {.timeout_s = 60, .lock = PTHREAD_MUTEX_INITIALIZER};
+	int i;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (argc < 4 || (strcmp(argv[1], "listen") && strcmp(argv[1], "connect")) ||
+	    !address(argv[2], argv[3], &p.addr, &p.addr_len))
+		return usage();
+	p.active = argv[1][0] == 'c';
+	for (i = 4; i < argc && !strncmp(argv[i], "--", 2); i++) {
+		if (!strcmp(argv[i], "--brief"))
+			p.brief = true;
+		else if (!strcmp(argv[i], "--vary"))
+			p.vary = true;
+		else if (i + 1 >= argc || !option(&p, argv[i], argv[i + 1]))
+			return usage();
+		else
+			i++;
+	}
+	if (p.active && !p.count)
+		p.count = 1;
+	if (!p.parallel)
+		p.parallel = p.active && p.rate <= 0 ? 1 : 20000;
+	p.n_steps = (size_t)(argc - i);
+	p.steps = calloc(p.n_steps + 1, sizeof(*p.steps));
+	for (size_t k = 0; k < p.n_steps; k++)
+		if (!step_parse(argv[(size_t)i + k], &p.steps[k]))
+			return usage();
+	p.pattern = make_pattern();
+	return p.active ? make(&p) : serve(&p);
+}

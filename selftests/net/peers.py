@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: MIT
+"""Both ends of a connection: the scripted peer (peer.c) and a name server that says what it is told."""
+import socket
+import struct
+import threading
+import time
+
+import lib
+
+
+def listen(t, host, *steps, port=None, ns=None, **options):
+    """A server running these steps on each connection; returns its Process, with .port."""
+    port = port or lib.free_port()
+    p = t.spawn([lib.PEER, "listen", host, port, *_options(options), *steps],
+                ns=ns or t.lab.targets, stdin=True)
+    p.expect("listening", seconds=20)
+    p.port = port
+    return p
+
+
+def connect(t, host, port, *steps, ns=None, **options):
+    """A client running these steps; returns its Process at once."""
+    return t.spawn([lib.PEER, "connect", host, port, *_options(options), *steps],
+                   ns=ns or t.lab.client, stdin=True)
+
+
+def run(t, host, port, *steps, seconds=25, ok=True, **options):
+    """The same to the end. Returns the last connection's report, or the summary if several."""
+    p = connect(t, host, port, *steps, **options)
+    p.wait(seconds)
+    done = p.found("done")
+    summary = p.expect("summary")
+    if ok:
+        bad = [d for d in done if d["result"] != "ok"]
+        lib.check(not bad, f"client: {bad[0]['result']} at {bad[0]['at']}" if bad else "")
+        lib.equal(summary["failed"], 0, "failed connections")
+    return summary if summary["count"] > 1 else done[-1]
+
+
+def done(p, number=1, seconds=15):
+    """The report of a server's number-th finished connection."""
+    return p.expect("done", count=number, seconds=seconds)
+
+
+def _options(options):
+    out = []
+    for name, value in options.items():
+        out.append("--" + name)
+        if value is not True:
+            out.append(str(value))
+    return out
+
+
+def rst(s):
+    """Closes a socket with a RST."""
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+
+
+def read_all(s):
+    """All until the FIN; raises ConnectionResetError at a RST."""
+    got = b""
+    while True:
+        b = s.recv(65536)
+        if not b:
+            return got
+        got += b
+
+
+def outcome(s):
+    """How the other side ended it: 'eof', 'reset', 'data' or 'timeout'."""
+    try:
+        return "data" if s.recv(1) else "eof"
+    except ConnectionResetError:
+        return "reset"
+    except (TimeoutError, socket.timeout):
+        return "timeout"
+
+
+class Greeter:
+    """A server that says its name to each connection and then echoes; in a thread of its own."""
+
+    def __init__(self, t, host, name, port=None, ns=None):
+        self.name = name.encode()
+        self.host, self.port = host, port or lib.free_port()
+        self.ns = ns or t.lab.targets
+        self.socket = None
+        self.held = []
+        self.count = 0
+        self.start()
+        t.defer(self.stop)
+
+    def start(self):
+        self.socket = self.ns.listen((self.host, self.port), seconds=None)
+        threading.Thread(target=self._serve, args=(self.socket,), daemon=True).start()
+
+    def _serve(self, listener):
+        while True:
+            try:
+                s, _ = listener.accept()
+            except OSError:
+                return
+            self.count += 1
+            self.held.append(s)
+            threading.Thread(target=self._echo, args=(s,), daemon=True).start()
+
+    def _echo(self, s):
+        try:
+            s.sendall(self.name)
+            while True:
+                b = s.recv(65536)
+                if not b:
+                    break
+                s.sendall(b)
+            s.close()
+        except OSError:
+            pass
+
+    def stop(self):
+        """The service dies: the listener goes, its connections too."""
+        if self.socket:
+            # shutdown wakes the thread that sits in accept(), which else keeps the port open
+            try:
+                self.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            self.socket.close()
+            self.socket = None
+        for s in self.held:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            s.close()
+        self.held.clear()
+
+
+def who(t, port, host="10.7.1.1", seconds=10):
+    """Connects through the edge; returns the greeting of the target that got it, or how it failed."""
+    try:
+        with t.lab.client.connect((host, port), seconds) as s:
+            got = s.recv(64)
+            return got.decode() if got else "eof"
+    except ConnectionResetError:
+        return "reset"
+    except ConnectionRefusedError:
+        return "refused"
+    except (TimeoutError, socket.timeout):
+        return "timeout"
+
+
+def timed(function, *args, **kw):
+    start = time.monotonic()
+    got = function(*args, **kw)
+    return got, time.monotonic() - start
+
+
+class NameServer:
+    """A DNS server (UDP) in the edge's namespace. names: name → {"A": […], "AAAA": […], "ttl": s}."""
+
+    def __init__(self, t, names, ns=None):
+        self.names = names
+        self.silent = False
+        self.rcode = 0
+        self.queries = []
+        self.port = lib.free_port()
+        self.socket = (ns or t.lab.edge).socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", self.port))
+        self.env = {"PORTUNUS_DNS_SERVERS": f"127.0.0.1:{self.port}"}
+        threading.Thread(target=self._serve, daemon=True).start()
+        t.defer(self.socket.close)
+
+    def count(self, name):
+        return sum(1 for n, _ in self.queries if n == name)
+
+    def _serve(self):
+        while True:
+            try:
+                query, whom = self.socket.recvfrom(4096)
+            except OSError:
+                return
+            try:
+                answer = self._answer(query)
+            except (struct.error, IndexError, UnicodeError):
+                continue
+            if answer and not self.silent:
+                self.socket.sendto(answer, whom)
+
+    def _answer(self, query):
+        at, labels = 12, []
+        while query[at]:
+            labels.append(query[at + 1:at + 1 + query[at]].decode("ascii"))
+            at += 1 + query[at]
+        name = ".".join(labels).lower()
+        kind, = struct.unpack_from("!H", query, at + 1)
+        question = query[12:at + 5]
+        self.queries.append((name, kind))
+        known = self.names.get(name)
+        records = []
+        if known and not self.rcode:
+            text = known.get({1: "A", 28: "AAAA"}.get(kind), [])
+            family = socket.AF_INET if kind == 1 else socket.AF_INET6
+            for address in text:
+                data = socket.inet_pton(family, address)
+                records.append(struct.pack("!HHHIH", 0xC00C, kind, 1, known.get("ttl", 5),
+                                           len(data)) + data)
+        rcode = self.rcode or (0 if known else 3)
+        return (query[:2] + struct.pack("!HHHHH", 0x8580 | rcode, 1, len(records), 0, 0) +
+                question + b"".join(records))
