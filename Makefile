@@ -50,7 +50,8 @@ server_src := $(wildcard userspace/server/*.c api/*.c cli/*.c)
 proto_src  := $(wildcard userspace/lib/*.proto)
 unit_src   := $(wildcard selftests/unit/test_*.c)
 fuzz_src   := $(wildcard selftests/fuzz/fuzz_*.c)
-tool_src   := $(wildcard selftests/net/*.c selftests/bench/*.c selftests/interop/*.c)
+tool_src   := $(wildcard selftests/net/*.c selftests/interop/*.c)
+bench_src  := $(wildcard selftests/bench/*.c)
 
 gen_c   := $(proto_src:userspace/%.proto=$(B)/gen/%.pb-c.c)
 gen_h   := $(gen_c:.c=.h)
@@ -62,7 +63,7 @@ lib_obj    := $(call obj,$(lib_src) $(gen_c))
 edge_obj   := $(call obj,$(filter-out %/main.c,$(edge_src)))
 server_obj := $(call obj,$(filter-out %/main.c,$(server_src)))
 unit_bin   := $(unit_src:selftests/unit/%.c=$(B)/unit/%)
-tool_bin   := $(foreach t,$(tool_src),$(B)/tools/$(basename $(notdir $(t))))
+tool_bin   := $(foreach t,$(tool_src),$(B)/tools/$(basename $(notdir $(t)))) $(if $(bench_src),$(B)/tools/load)
 
 programs := $(if $(wildcard userspace/edge/main.c),$(B)/portunus-client) \
 	    $(if $(wildcard userspace/server/main.c),$(B)/portunus-server)
@@ -119,6 +120,11 @@ $(B)/tools/$(basename $(notdir $(1))): $(B)/obj/$(1:.c=.o) $(B)/libedge.a $(B)/l
 	$$(call say,LD,$$@)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(edge_libs)
 endef
 $(foreach t,$(tool_src),$(eval $(call tool_rule,$(t))))
+
+# The benchmark's load generator is one program of several files.
+$(B)/tools/load: $(call obj,$(bench_src)) $(B)/libportunus.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 # A fuzzer includes the file under test; the rest comes from the library's sources, so that all of
 # it is instrumented.

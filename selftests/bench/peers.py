@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""The proxies that are compared: how each is configured, started and ended. Two threads for all."""
+import json
+import os
+import subprocess
+
+from rig import Failure, Process, sh
+
+THREADS = 2
+FDS = 20000
+STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
+
+HAPROXY = """global
+  nbthread {threads}
+  maxconn 6000
+{extra}
+defaults
+  mode tcp
+  option splice-auto
+  timeout connect 3s
+  timeout client 300s
+  timeout server 300s
+  maxconn 6000
+listen bench
+  bind :{port}
+{servers}
+"""
+
+NGINX = """load_module {module};
+user root;
+daemon off;
+worker_processes {threads};
+worker_rlimit_nofile {fds};
+error_log stderr error;
+pid {dir}/{name}.pid;
+events {{ worker_connections 18000; }}
+stream {{
+  upstream bench {{
+{servers}
+  }}
+  server {{
+    listen {port} reuseport;
+    proxy_pass bench;
+    proxy_connect_timeout 3s;
+    proxy_timeout 300s;
+  }}
+}}
+"""
+
+
+class Proxy:
+    """One proxy in one place. targets are (host, port) in order of preference: the first serves,
+    the others are backups, which is what a rule of ours means."""
+
+    kind = ""
+
+    def __init__(self, rig, place, port, targets, name=None):
+        self.rig, self.place, self.port, self.targets = rig, place, port, targets
+        self.name = f"{name or self.kind}-{place.name}-{port}"
+        self.process = None
+
+    @property
+    def to(self):
+        return f"{self.place.proxy_ip}:{self.port}"
+
+    def file(self, ending, text):
+        path = os.path.join(self.rig.dir, f"{self.name}.{ending}")
+        with open(path + ".new", "w", encoding="utf-8") as f:
+            f.write(text)
+        os.rename(path + ".new", path)
+        return path
+
+    def argv(self):
+        raise NotImplementedError
+
+    def start(self, wait=True):
+        self.process = Process(self.rig, self.name, self.place.proxy, self.argv())
+        if wait:
+            self.process.wait_listening(self.port)
+        return self
+
+    def stop(self):
+        if self.process:
+            self.process.stop()
+            self.process = None
+
+    def pids(self):
+        return ",".join(map(str, self.process.pids())) if self.process else None
+
+
+class Path(Proxy):
+    """No process: the backend itself, or kernel NAT in front of it."""
+
+    def __init__(self, rig, place, to):
+        super().__init__(rig, place, 0, [])
+        self.target = to
+
+    @property
+    def to(self):
+        return self.target
+
+    def start(self, wait=True):
+        return self
+
+
+class Haproxy(Proxy):
+    kind, extra = "haproxy", ""
+
+    def argv(self):
+        first, *rest = self.targets
+        # Backups are only asked once the others are down, so failing connects have to mark it down.
+        check = (" check inter 1s fastinter 200ms fall 2 observe layer4 error-limit 3"
+                 " on-error mark-down") if rest else ""
+        servers = [f"  server t0 {first[0]}:{first[1]}{check}"]
+        servers += [f"  server t{i} {h}:{p} backup{check}" for i, (h, p) in enumerate(rest, 1)]
+        if rest:
+            servers.append("  option redispatch 1\n  timeout check 1s")
+        return ["haproxy", "-db", "-f", self.file("cfg", HAPROXY.format(
+            threads=THREADS, port=self.port, extra=self.extra, servers="\n".join(servers)))]
+
+
+class HaproxyBigPipes(Haproxy):
+    kind, extra = "haproxy-256k", "  tune.pipesize 262144\n"
+
+
+class Nginx(Proxy):
+    kind = "nginx"
+
+    def argv(self):
+        first, *rest = self.targets
+        servers = [f"    server {first[0]}:{first[1]} max_fails=3 fail_timeout=30s;"]
+        servers += [f"    server {h}:{p} backup;" for h, p in rest]
+        return ["nginx", "-e", "stderr", "-p", self.rig.dir, "-c", self.file("conf", NGINX.format(
+            module=STREAM_MODULE, threads=THREADS, fds=FDS, port=self.port, dir=self.rig.dir,
+            name=self.name,
+            servers="\n".join(servers)))]
+
+
+class Ours(Proxy):
+    """portunus-client with a rules file; an instance of its own, so that its pins are its own."""
+
+    kind, accounting, binary = "portunus", "bpf", None
+
+    def __init__(self, *args, **kw):
+        super().__init__(*args, **kw)
+        self.instance = f"{self.rig.tag}-{self.name}"[-40:]
+
+    def rules(self):
+        return [{"listen_port": self.port,
+                 "targets": [{"host": h, "port": p} for h, p in self.targets]}]
+
+    def argv(self):
+        if not os.access(self.binary, os.X_OK):
+            raise Failure("portunus-client is not built")
+        path = self.file("json", json.dumps(self.rules()))
+        argv = [self.binary, "--rules", path, "--instance", self.instance, "--workers", str(THREADS)]
+        if self.accounting == "user":
+            argv += ["--accounting", "user"]
+        return argv
+
+    def start(self, wait=True):
+        self.rig.undo(self.unpin)
+        return super().start(wait)
+
+    def unpin(self):
+        sh(self.binary, "unpin", "--instance", self.instance)
+
+    def status(self):
+        return json.loads(self.place.proxy.run(self.binary, "status", "--json", "--instance",
+                                               self.instance))
+
+
+class OursUser(Ours):
+    kind, accounting = "portunus-user", "user"
+
+
+def versions():
+    """name -> version, for those that are installed."""
+    found = {}
+    for name, argv in (("haproxy", ["haproxy", "-v"]), ("nginx", ["nginx", "-v"]),
+                       ("portunus-client", [Ours.binary, "--version"])):
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, check=False)
+            found[name] = (done.stdout + done.stderr).strip().splitlines()[0]
+        except (OSError, IndexError):
+            pass
+    return found
+
+
+def available():
+    """kind -> why it cannot run, for those that cannot."""
+    lacking = {}
+    have = versions()
+    for name, kinds in (("haproxy", ("haproxy", "haproxy-256k")), ("nginx", ("nginx",)),
+                        ("portunus-client", ("portunus", "portunus-user"))):
+        if name not in have:
+            lacking.update((k, f"{name} is not {'built' if 'portunus' in name else 'installed'}")
+                           for k in kinds)
+    if not os.path.exists(STREAM_MODULE):
+        lacking["nginx"] = "nginx has no stream module"
+    return lacking
