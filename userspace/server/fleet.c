@@ -1,0 +1,536 @@
+// SPDX-License-Identifier: MIT
+/* The clients and rules in memory, as the store has them, and the changes of clients. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "server/fleet_internal.h"
+
+void fleet_error_set(struct fleet_error *err, int status, const char *code, const char *fmt, ...)
+{
+	va_list ap;
+
+	memset(err, 0, sizeof(*err));
+	err->e.status = status;
+	snprintf(err->e.code, sizeof(err->e.code), "%s", code);
+	va_start(ap, fmt);
+	vsnprintf(err->e.message, sizeof(err->e.message), fmt, ap);
+	va_end(ap);
+}
+
+/* The first index whose id is not below @id. */
+static size_t client_at(const struct fleet *f, const char *id)
+{
+	size_t lo = 0, hi = f->n_clients;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (strcmp(f->clients[mid]->id, id) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static size_t rule_at(const struct fleet *f, uint64_t id)
+{
+	size_t lo = 0, hi = f->n_rules;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (f->rules[mid]->rule->id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* Makes room for one more pointer in a sorted array. */
+static int grow(void **array, size_t n, size_t *room)
+{
+	void *bigger;
+
+	if (n < *room)
+		return 0;
+	bigger = reallocarray(*array, *room ? *room * 2 : 16, sizeof(void *));
+	if (!bigger)
+		return -ENOMEM;
+	*array = bigger;
+	*room = *room ? *room * 2 : 16;
+	return 0;
+}
+
+struct fleet_client *fleet_client(struct fleet *f, const char *id)
+{
+	size_t i = client_at(f, id);
+
+	return i < f->n_clients && !strcmp(f->clients[i]->id, id) ? f->clients[i] : NULL;
+}
+
+struct fleet_rule *fleet_rule(struct fleet *f, uint64_t id)
+{
+	size_t i = rule_at(f, id);
+
+	return i < f->n_rules && f->rules[i]->rule->id == id ? f->rules[i] : NULL;
+}
+
+struct fleet_client *fleet_client_by_name(struct fleet *f, const char *name)
+{
+	struct fleet_client *found = NULL;
+
+	for (size_t i = 0; i < f->n_clients; i++) {
+		struct fleet_client *c = f->clients[i];
+
+		if (c->revoked_ms || strcmp(c->name, name))
+			continue;
+		if (fleet_is_connected(c))
+			return c;
+		if (!found)
+			found = c;
+	}
+	return found;
+}
+
+/* The hash of a secret is compared, so how long that takes tells nothing of the secret. */
+struct fleet_client *fleet_client_by_token(struct fleet *f, const char *token_hash)
+{
+	for (size_t i = 0; i < f->n_clients; i++)
+		if (!strcmp(f->clients[i]->token_hash, token_hash))
+			return f->clients[i];
+	return NULL;
+}
+
+struct fleet_client *const *fleet_clients(const struct fleet *f, size_t *n)
+{
+	*n = f->n_clients;
+	return f->clients;
+}
+
+struct fleet_rule *const *fleet_rules(const struct fleet *f, size_t *n)
+{
+	*n = f->n_rules;
+	return f->rules;
+}
+
+size_t fleet_connected(const struct fleet *f)
+{
+	return f->n_connected;
+}
+
+bool fleet_is_connected(const struct fleet_client *c)
+{
+	return c->session && c->session->ready;
+}
+
+bool fleet_session_info(const struct fleet_client *c, struct fleet_session_info *out)
+{
+	const struct session *s = c->session;
+
+	if (!fleet_is_connected(c))
+		return false;
+	*out = (struct fleet_session_info){
+		.remote_addr = s->remote_addr,
+		.version = s->version[0] ? s->version : s->client_version,
+		.client_version = s->client_version,
+		.accounting = s->accounting,
+		.connected_ms = s->connected_ms,
+	};
+	return true;
+}
+
+static void client_free(struct fleet_client *c)
+{
+	free(c->name);
+	free(c->address);
+	free(c);
+}
+
+static struct fleet_client *client_new(const struct store_client *row)
+{
+	struct fleet_client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	TAILQ_INIT(&c->rules);
+	snprintf(c->id, sizeof(c->id), "%s", row->id);
+	snprintf(c->token_hash, sizeof(c->token_hash), "%s", row->token_hash);
+	c->name = strdup(row->name);
+	c->address = row->address ? strdup(row->address) : NULL;
+	c->provisioned_ms = row->provisioned_ms;
+	c->revoked_ms = row->revoked_ms;
+	if (!c->name || (row->address && !c->address)) {
+		client_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+static int index_client(struct fleet *f, struct fleet_client *c)
+{
+	size_t i = client_at(f, c->id);
+
+	if (grow((void **)&f->clients, f->n_clients, &f->clients_room))
+		return -ENOMEM;
+	memmove(&f->clients[i + 1], &f->clients[i], (f->n_clients - i) * sizeof(f->clients[0]));
+	f->clients[i] = c;
+	f->n_clients++;
+	return 0;
+}
+
+int fleet_index_rule(struct fleet *f, struct fleet_rule *r)
+{
+	size_t i = rule_at(f, r->rule->id);
+
+	if (grow((void **)&f->rules, f->n_rules, &f->rules_room))
+		return -ENOMEM;
+	memmove(&f->rules[i + 1], &f->rules[i], (f->n_rules - i) * sizeof(f->rules[0]));
+	f->rules[i] = r;
+	f->n_rules++;
+	/* Ids only grow, and the store gives them in order. */
+	TAILQ_INSERT_TAIL(&r->client->rules, r, of_client);
+	return 0;
+}
+
+static void rule_entry_free(struct fleet_rule *r)
+{
+	rule_free(r->rule);
+	free(r->figures);
+	free(r);
+}
+
+void fleet_drop_rule(struct fleet *f, struct fleet_rule *r)
+{
+	size_t i = rule_at(f, r->rule->id);
+
+	if (r->push)
+		fleet_push_cancel(r->push, 409, "rule_removed", "the rule was removed meanwhile");
+	fleet_news(r, FLEET_GONE);
+	memmove(&f->rules[i], &f->rules[i + 1], (f->n_rules - i - 1) * sizeof(f->rules[0]));
+	f->n_rules--;
+	TAILQ_REMOVE(&r->client->rules, r, of_client);
+	rule_entry_free(r);
+}
+
+struct load {
+	struct fleet *f;
+	int err;
+};
+
+static void load_client(void *arg, const struct store_client *row)
+{
+	struct load *l = arg;
+	struct fleet_client *c = client_new(row);
+
+	if (!c || index_client(l->f, c)) {
+		if (c)
+			client_free(c);
+		l->err = -ENOMEM;
+	}
+}
+
+static struct rule *rule_from_row(const struct store_rule *row)
+{
+	struct rule_error why;
+	json_t *spec = json_loads(row->spec, 0, NULL);
+	struct rule *rule = spec ? rule_parse(spec, &why) : NULL;
+
+	json_decref(spec);
+	if (!rule)
+		return NULL;
+	rule->id = row->id;
+	free(rule->owner);
+	rule->owner = strdup(row->owner);
+	return rule;
+}
+
+static void load_rule(void *arg, const struct store_rule *row)
+{
+	struct load *l = arg;
+	struct fleet_client *c = fleet_client(l->f, row->client_id);
+	struct fleet_rule *r = calloc(1, sizeof(*r));
+
+	if (r)
+		r->rule = rule_from_row(row);
+	if (!r || !r->rule || !r->rule->owner || !c) {
+		/* One unreadable row must not keep a thousand good ones from their edges. */
+		log_event(LOG_ERROR, "store.rule_unreadable", LOGF_UINT("rule_id", row->id),
+			  LOGF_STR("client_id", row->client_id));
+		if (r)
+			rule_entry_free(r);
+		return;
+	}
+	r->client = c;
+	r->state = row->state;
+	snprintf(r->reason, sizeof(r->reason), "%s", row->reason);
+	r->created_ms = row->created_ms;
+	r->changed_ms = row->changed_ms;
+	r->counters.rule_id = row->id;
+	if (fleet_index_rule(l->f, r)) {
+		rule_entry_free(r);
+		l->err = -ENOMEM;
+	}
+}
+
+static void load_counters(void *arg, const struct store_counters *row)
+{
+	struct load *l = arg;
+	struct fleet_rule *r = fleet_rule(l->f, row->rule_id);
+
+	if (!r)
+		return;
+	r->counters = *row;
+	r->counted = true;
+}
+
+int fleet_load(struct fleet *f)
+{
+	struct load l = {.f = f};
+	int err = store_clients(f->store, load_client, &l);
+
+	if (!err && !l.err)
+		err = store_rules(f->store, load_rule, &l);
+	if (!err && !l.err)
+		err = store_counters(f->store, load_counters, &l);
+	return err ? err : l.err;
+}
+
+int fleet_set_state(struct fleet *f, struct fleet_rule *r, enum fleet_state state,
+		    const char *reason)
+{
+	uint64_t now = clock_wall_ms();
+	int err = store_rule_set_state(f->store, r->rule->id, state, reason, now);
+
+	if (err) {
+		log_event(LOG_ERROR, "store.write_failed", LOGF_UINT("rule_id", r->rule->id),
+			  LOGF_STR("error", store_message(f->store)),
+			  LOGF_STR("advice", store_advice(err)));
+		return err;
+	}
+	r->state = state;
+	snprintf(r->reason, sizeof(r->reason), "%s", reason ? reason : "");
+	r->changed_ms = now;
+	r->state_dirty = false;
+	return 0;
+}
+
+void fleet_set_state_later(struct fleet *f, struct fleet_rule *r, enum fleet_state state,
+			   const char *reason)
+{
+	const struct timeval soon = {.tv_usec = 50000};
+
+	if (r->state == state && !strcmp(r->reason, reason ? reason : ""))
+		return;
+	r->state = state;
+	snprintf(r->reason, sizeof(r->reason), "%s", reason ? reason : "");
+	r->changed_ms = clock_wall_ms();
+	r->state_dirty = true;
+	event_add(f->flush_timer, &soon);
+}
+
+static int flush_rule(struct fleet *f, struct fleet_rule *r)
+{
+	int err = 0;
+
+	if (r->state_dirty)
+		err = store_rule_set_state(f->store, r->rule->id, r->state, r->reason,
+					   r->changed_ms);
+	if (!err && r->counters_dirty)
+		err = store_counters_put(f->store, &r->counters);
+	/* A rule without a counters row: its baseline has been set in memory. */
+	return err == -ENOENT ? 0 : err;
+}
+
+void fleet_flush(struct fleet *f)
+{
+	bool any = false;
+	int err = 0;
+
+	for (size_t i = 0; i < f->n_rules && !any; i++)
+		any = f->rules[i]->state_dirty || f->rules[i]->counters_dirty;
+	if (!any)
+		return;
+	err = store_begin(f->store);
+	for (size_t i = 0; i < f->n_rules && !err; i++)
+		err = flush_rule(f, f->rules[i]);
+	if (!err)
+		err = store_commit(f->store);
+	else
+		store_rollback(f->store);
+	if (err) {
+		log_event(LOG_ERROR, "store.flush_failed",
+			  LOGF_STR("error", store_message(f->store)),
+			  LOGF_STR("advice", store_advice(err)));
+		return;
+	}
+	for (size_t i = 0; i < f->n_rules; i++)
+		f->rules[i]->state_dirty = f->rules[i]->counters_dirty = false;
+}
+
+static void flush_due(evutil_socket_t fd, short what, void *arg)
+{
+	const struct timeval period = {.tv_sec = FLEET_COUNTERS_FLUSH_SEC};
+	struct fleet *f = arg;
+
+	fleet_flush(f);
+	event_add(f->flush_timer, &period);
+}
+
+struct fleet *fleet_new(struct event_base *base, struct store *store)
+{
+	const struct timeval period = {.tv_sec = FLEET_COUNTERS_FLUSH_SEC};
+	struct fleet *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->base = base;
+	f->store = store;
+	f->flush_timer = evtimer_new(base, flush_due, f);
+	if (!f->flush_timer || event_add(f->flush_timer, &period)) {
+		fleet_free(f);
+		return NULL;
+	}
+	return f;
+}
+
+void fleet_free(struct fleet *f)
+{
+	if (!f)
+		return;
+	for (size_t i = 0; i < f->n_clients; i++)
+		if (f->clients[i]->session)
+			fleet_session_drop(f->clients[i]->session, "shutdown");
+	if (f->store)
+		fleet_flush(f);
+	while (f->n_rules)
+		fleet_drop_rule(f, f->rules[f->n_rules - 1]);
+	for (size_t i = 0; i < f->n_clients; i++)
+		client_free(f->clients[i]);
+	if (f->flush_timer)
+		event_free(f->flush_timer);
+	free(f->clients);
+	free(f->rules);
+	free(f);
+}
+
+static struct store_client row_of(const struct fleet_client *c)
+{
+	return (struct store_client){
+		.id = c->id,
+		.name = c->name,
+		.address = c->address,
+		.token_hash = c->token_hash,
+		.provisioned_ms = c->provisioned_ms,
+		.revoked_ms = c->revoked_ms,
+	};
+}
+
+/* Stores @row first; *text then becomes a copy of @value. */
+static int replace_text(struct fleet *f, const struct store_client *row, char **text,
+			const char *value)
+{
+	char *copy = strdup(value);
+	int err = copy ? store_client_put(f->store, row) : -ENOMEM;
+
+	if (err) {
+		free(copy);
+		return err;
+	}
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+int fleet_client_rename(struct fleet *f, struct fleet_client *c, const char *name)
+{
+	struct store_client row = row_of(c);
+
+	row.name = name;
+	return replace_text(f, &row, &c->name, name);
+}
+
+int fleet_client_readdress(struct fleet *f, struct fleet_client *c, const char *address)
+{
+	struct store_client row = row_of(c);
+
+	row.address = address;
+	return replace_text(f, &row, &c->address, address);
+}
+
+int fleet_client_revoke(struct fleet *f, struct fleet_client *c)
+{
+	struct store_client row = row_of(c);
+	int err;
+
+	if (!c->revoked_ms) {
+		row.revoked_ms = clock_wall_ms();
+		err = store_client_put(f->store, &row);
+		if (err)
+			return err;
+		c->revoked_ms = row.revoked_ms;
+	}
+	if (c->session)
+		fleet_session_drop(c->session, "token_revoked");
+	return 0;
+}
+
+int fleet_client_delete(struct fleet *f, struct fleet_client *c)
+{
+	int err = store_client_delete(f->store, c->id);
+	size_t i = client_at(f, c->id);
+
+	if (err)
+		return err;
+	if (c->session)
+		fleet_session_drop(c->session, "token_revoked");
+	while (!TAILQ_EMPTY(&c->rules))
+		fleet_drop_rule(f, TAILQ_FIRST(&c->rules));
+	memmove(&f->clients[i], &f->clients[i + 1], (f->n_clients - i - 1) * sizeof(f->clients[0]));
+	f->n_clients--;
+	client_free(c);
+	return 0;
+}
+
+int fleet_client_redeem(struct fleet *f, const char *code_hash, const struct store_code *code,
+			const char *token_hash)
+{
+	struct fleet_client *old = fleet_client(f, code->client_id), *c = NULL;
+	struct store_client row = {
+		.id = code->client_id,
+		.name = old ? old->name : code->name,
+		.address = old ? old->address : code->address,
+		.token_hash = token_hash,
+		.provisioned_ms = old ? old->provisioned_ms : clock_wall_ms(),
+	};
+	int err;
+
+	if (!old) {
+		c = client_new(&row);
+		if (!c || grow((void **)&f->clients, f->n_clients, &f->clients_room)) {
+			if (c)
+				client_free(c);
+			return -ENOMEM;
+		}
+	}
+	err = store_code_redeem(f->store, code_hash, &row);
+	if (err) {
+		if (c)
+			client_free(c);
+		return err;
+	}
+	if (c)
+		return index_client(f, c); /* there is room */
+	snprintf(old->token_hash, sizeof(old->token_hash), "%s", token_hash);
+	old->revoked_ms = 0;
+	if (old->session)
+		fleet_session_drop(old->session, "token_rotated");
+	return 0;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+/* What edges report: the last figures of each rule, the exported counters, who waits for news. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "server/fleet_internal.h"
+
+void fleet_watch(struct fleet_rule *r, struct fleet_watch *w)
+{
+	LIST_INSERT_HEAD(&r->watches, w, entry);
+}
+
+void fleet_unwatch(struct fleet_watch *w)
+{
+	LIST_REMOVE(w, entry);
+}
+
+void fleet_news(struct fleet_rule *r, enum fleet_news news)
+{
+	struct fleet_watch *w = LIST_FIRST(&r->watches), *next;
+
+	for (; w; w = next) {
+		next = LIST_NEXT(w, entry);
+		if (news == FLEET_GONE)
+			LIST_REMOVE(w, entry);
+		w->news(w, r, news);
+	}
+}
+
+/*
+ * Carries the counters on. In a new epoch the edge began again at zero, so all it counted since
+ * is new; a value that fell within an epoch only sets the base anew (DECISIONS 25a).
+ */
+static void count(struct fleet_rule *r, uint64_t epoch, const struct rule_figures *fig)
+{
+	const uint64_t now[STORE_COUNTERS] = {
+		[STORE_BYTES_IN] = fig->bytes_in,
+		[STORE_BYTES_OUT] = fig->bytes_out,
+		[STORE_DNS_FAILURES] = fig->dns_failures,
+		[STORE_FAILOVERS] = fig->failovers,
+	};
+	struct store_counters *c = &r->counters;
+	bool reset = c->epoch != epoch;
+
+	for (int i = 0; i < STORE_COUNTERS && r->counted; i++) {
+		if (reset)
+			c->exported[i] += now[i];
+		else if (now[i] > c->reported[i])
+			c->exported[i] += now[i] - c->reported[i];
+	}
+	if (reset || memcmp(c->reported, now, sizeof(now)))
+		r->counters_dirty = true;
+	memcpy(c->reported, now, sizeof(now));
+	c->epoch = epoch;
+	r->counted = true;
+}
+
+static bool health_differs(const struct rule_figures *a, const struct rule_figures *b)
+{
+	if (!a || a->failovers != b->failovers || a->n_targets != b->n_targets)
+		return a != NULL || b->failovers != 0;
+	for (uint32_t i = 0; i < b->n_targets; i++)
+		if (a->targets[i].failed != b->targets[i].failed)
+			return true;
+	return false;
+}
+
+static void take_figures(struct session *s, uint64_t epoch, const struct rule_figures *fig)
+{
+	struct fleet_rule *r = fleet_rule(s->fleet, fig->rule_id);
+	size_t size = sizeof(*fig) + fig->n_targets * sizeof(fig->targets[0]);
+	struct rule_figures *copy;
+	bool health;
+
+	/* A late report about a removed rule, or about somebody else's, counts for nothing. */
+	if (!r || r->client != s->client)
+		return;
+	copy = malloc(size);
+	if (!copy)
+		return;
+	memcpy(copy, fig, size);
+	health = health_differs(r->figures, fig);
+	free(r->figures);
+	r->figures = copy;
+	r->report_mono_ns = clock_mono_ns();
+	r->report_wall_ms = clock_wall_ms();
+	count(r, epoch ? epoch : s->own_epoch, fig);
+	fleet_news(r, health ? FLEET_HEALTH_CHANGED : FLEET_REPORTED);
+}
+
+static void refresh_done(struct refresh *w)
+{
+	struct fleet_rule *r = fleet_rule(w->session->fleet, w->rule_id);
+
+	TAILQ_REMOVE(&w->session->refreshes, w, entry);
+	event_free(w->timeout);
+	w->done(w->arg, r);
+	free(w);
+}
+
+static bool reported(uint64_t id, const struct rule_figures *const *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rules[i]->rule_id == id)
+			return true;
+	return false;
+}
+
+/* Asks once for everybody who came while the last question was out. */
+static void ask_next(struct session *s)
+{
+	struct refresh *last = TAILQ_LAST(&s->refreshes, refresh_queue);
+
+	if (last && last->serial > s->stats_sent)
+		session_send_stats_request(s);
+}
+
+void fleet_session_report(struct session *s, uint64_t serial, uint64_t epoch,
+			  const struct rule_figures *const *rules, size_t n)
+{
+	struct refresh *w = TAILQ_FIRST(&s->refreshes), *next;
+
+	s->client->last_seen_ms = clock_wall_ms();
+	for (size_t i = 0; i < n; i++)
+		take_figures(s, epoch, rules[i]);
+	if (!serial)
+		return;
+	if (serial > s->stats_answered && serial <= s->stats_sent)
+		s->stats_answered = serial;
+	for (; w; w = next) {
+		next = TAILQ_NEXT(w, entry);
+		/* A large report comes in parts: wait for the one that has the rule. */
+		if (w->serial <= serial && reported(w->rule_id, rules, n))
+			refresh_done(w);
+	}
+	ask_next(s);
+}
+
+static void refresh_timed_out(evutil_socket_t fd, short what, void *arg)
+{
+	struct refresh *w = arg;
+	struct session *s = w->session;
+
+	/* An unanswered question must not hold up the next one. */
+	if (w->serial > s->stats_answered && w->serial <= s->stats_sent)
+		s->stats_answered = w->serial;
+	refresh_done(w);
+	ask_next(s);
+}
+
+void fleet_refreshes_fail(struct session *s)
+{
+	struct refresh *w;
+
+	while ((w = TAILQ_FIRST(&s->refreshes)))
+		refresh_done(w);
+}
+
+void fleet_refresh(struct fleet *f, struct fleet_rule *r, void (*done)(void *, struct fleet_rule *),
+		   void *arg)
+{
+	const struct timeval wait = {.tv_usec = FLEET_STATS_TIMEOUT_MS * 1000};
+	struct session *s = r->client->session;
+	struct refresh *w = NULL;
+
+	if (fleet_is_connected(r->client) && s->stats_requests && r->state == FLEET_ACTIVE)
+		w = calloc(1, sizeof(*w));
+	if (w)
+		w->timeout = evtimer_new(f->base, refresh_timed_out, w);
+	if (!w || !w->timeout) {
+		free(w);
+		done(arg, r);
+		return;
+	}
+	w->session = s;
+	w->rule_id = r->rule->id;
+	w->done = done;
+	w->arg = arg;
+	/* A question that is already out may have been answered before now. */
+	w->serial = s->stats_sent + 1;
+	event_add(w->timeout, &wait);
+	TAILQ_INSERT_TAIL(&s->refreshes, w, entry);
+	if (s->stats_answered == s->stats_sent)
+		session_send_stats_request(s);
+}
+
+uint64_t fleet_report_age_ms(const struct fleet_rule *r)
+{
+	return r->figures ? (clock_mono_ns() - r->report_mono_ns) / NS_PER_MS : 0;
+}
+
+bool fleet_is_stale(const struct fleet_rule *r)
+{
+	return !r->figures || !fleet_is_connected(r->client) ||
+	       fleet_report_age_ms(r) > FLEET_STALE_MS;
+}
