@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+/* News of the network: rtnetlink's notifications, boiled down to "something has changed". */
+#include "edge/netlink.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#define CALM_MS	    100 /* between two calls; changes come in crowds */
+#define BATCH_READS 64	/* then other events have their turn */
+
+/* Owned by the thread of its event base. */
+struct netlink {
+	void (*changed)(void *arg);
+	void *arg;
+	struct mnl_socket *socket;
+	struct event *readable;
+	struct event *calm; /* pending: called less than CALM_MS ago */
+	bool more;	    /* something has changed since */
+};
+
+static void on_change(struct netlink *n)
+{
+	const struct timeval calm = {0, CALM_MS * 1000};
+
+	if (evtimer_pending(n->calm, NULL)) {
+		n->more = true;
+		return;
+	}
+	n->more = false;
+	/* Without the timer we would only call more often. */
+	evtimer_add(n->calm, &calm);
+	n->changed(n->arg);
+}
+
+static void on_calm(evutil_socket_t fd, short what, void *arg)
+{
+	struct netlink *n = arg;
+
+	if (n->more)
+		on_change(n);
+}
+
+/* Whether a message tells of a change that can make an address reachable or not. */
+static bool matters(const struct nlmsghdr *msg)
+{
+	const struct rtmsg *route;
+
+	switch (msg->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		return true;
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		if (mnl_nlmsg_get_payload_len(msg) < sizeof(*route))
+			return false;
+		/* A clone is what the kernel learnt of one peer (a redirect, a path MTU). */
+		route = mnl_nlmsg_get_payload(msg);
+		return !(route->rtm_flags & RTM_F_CLONED);
+	default:
+		return false;
+	}
+}
+
+static bool any_matters(const void *buf, int len)
+{
+	const struct nlmsghdr *msg = buf;
+
+	for (; mnl_nlmsg_ok(msg, len); msg = mnl_nlmsg_next(msg, &len))
+		if (matters(msg))
+			return true;
+	return false;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	_Alignas(struct nlmsghdr) char buf[8192]; /* a link with all its attributes: 2 KiB */
+	struct netlink *n = arg;
+	bool change = false;
+
+	for (int i = 0; i < BATCH_READS; i++) {
+		ssize_t len = mnl_socket_recvfrom(n->socket, buf, sizeof(buf));
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0 && errno == EAGAIN)
+			break;
+		/* ENOBUFS (the queue ran over) and ENOSPC (larger than buf) are lost news. */
+		change = change || len < 0 || any_matters(buf, (int)len);
+		if (len < 0 && errno != ENOBUFS && errno != ENOSPC)
+			break;
+	}
+	if (change)
+		on_change(n);
+}
+
+static struct mnl_socket *subscribe(void)
+{
+	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int saved;
+
+	if (!s)
+		return NULL;
+	if (mnl_socket_bind(s,
+			    RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+				    RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+			    MNL_SOCKET_AUTOPID) < 0) {
+		saved = errno;
+		mnl_socket_close(s);
+		errno = saved;
+		return NULL;
+	}
+	return s;
+}
+
+struct netlink *netlink_new(struct event_base *base, void (*changed)(void *arg), void *arg)
+{
+	struct netlink *n = calloc(1, sizeof(*n));
+	int saved;
+
+	if (!n)
+		return NULL;
+	n->changed = changed;
+	n->arg = arg;
+	n->socket = subscribe();
+	if (!n->socket) {
+		saved = errno;
+		goto failed;
+	}
+	saved = ENOMEM;
+	n->calm = evtimer_new(base, on_calm, n);
+	n->readable = event_new(base, mnl_socket_get_fd(n->socket), EV_READ | EV_PERSIST,
+				on_readable, n);
+	if (!n->calm || !n->readable || event_add(n->readable, NULL) < 0)
+		goto failed;
+	return n;
+
+failed:
+	netlink_free(n);
+	errno = saved;
+	return NULL;
+}
+
+void netlink_free(struct netlink *n)
+{
+	if (!n)
+		return;
+	if (n->readable)
+		event_free(n->readable);
+	if (n->calm)
+		event_free(n->calm);
+	if (n->socket)
+		mnl_socket_close(n->socket);
+	free(n);
+}
