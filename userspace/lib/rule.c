@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The rule as a value: making, copying, comparing, ordering it. */
 #include "lib/rule.h"
-#include "lib/addr.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -79,25 +78,6 @@ void rule_preference(const struct rule *r, uint8_t order[RULE_TARGETS_MAX])
 			order[i] = order[i - 1];
 		order[i] = row;
 	}
-}
-
-static size_t len_without_dot(const char *s)
-{
-	size_t len = strlen(s);
-
-	return len > 0 && s[len - 1] == '.' ? len - 1 : len;
-}
-
-bool rule_host_equal(const char *a, const char *b)
-{
-	size_t len = len_without_dot(a);
-	union addr x, y;
-
-	if (len == len_without_dot(b) && !strncasecmp(a, b, len))
-		return true;
-	/* An IPv4 address has one spelling, and an IPv6 address many. */
-	return (strchr(a, ':') || strchr(b, ':')) && !addr_parse_literal(a, 0, &x) &&
-	       !addr_parse_literal(b, 0, &y) && addr_equal(&x, &y);
 }
 
 static bool target_equal(const struct rule_target *a, const struct rule_target *b, bool alone)

@@ -72,9 +72,9 @@ struct json_t;
 
 /*
  * Makes a rule of one JSON object in the shape of POST /v1/rules, either shape, and checks all of
- * it: the only validator. Targets are sorted by (priority, row). "id" and "client" are optional.
- * Unknown keys are ignored (contract); null means absent. Returns the rule, owned by the caller, or
- * NULL with @err filled in. Any thread.
+ * it: the only validator. Targets are sorted by (priority, row). "client" is optional, and so is
+ * "id", which may be 0 because existing servers start there. Unknown keys are ignored (contract);
+ * null means absent. Returns the rule, owned by the caller, or NULL with @err filled in. Any thread.
  */
 struct rule *rule_parse(const struct json_t *object, struct rule_error *err);
 

@@ -8,15 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HOST_MAX       253 /* RFC 1035, 2.3.4, as text without the root's dot */
-#define LABEL_MAX      63
-#define NAME_MAX_BYTES 255
-
-static bool is_alnum(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 int rule_refuse(const struct rule_draft *d, int status, const char *code, int row,
 		const char *field, const char *text)
 {
@@ -61,74 +52,6 @@ static bool is_word(const char *s, const char *word)
 	return !strncasecmp(s, word, len) && is_blank(s + len);
 }
 
-static const char *check_label(const char *label, size_t len, const char **suffix)
-{
-	if (len == 0)
-		return "has an empty label";
-	for (size_t i = 0; i < len; i++)
-		if (!is_alnum(label[i]) && label[i] != '-')
-			return "a name is made of ASCII letters, digits, hyphens and dots";
-	if (len > LABEL_MAX) {
-		*suffix = "_label_too_long";
-		return "a label of a name has at most 63 characters";
-	}
-	if (label[0] == '-' || label[len - 1] == '-') {
-		*suffix = "_label_hyphen";
-		return "a label starts or ends with a hyphen";
-	}
-	return NULL;
-}
-
-const char *rule_check_host(const char *host, const char **suffix)
-{
-	const char *ignored, *label = host;
-	size_t len = strlen(host);
-	union addr a;
-
-	if (!suffix)
-		suffix = &ignored;
-	*suffix = "";
-	if (len == 0)
-		return "is empty";
-	if (addr_parse_literal(host, 0, &a) == 0)
-		return host[0] != '[' && strchr(host, ':') ? "an IPv6 address needs brackets"
-							   : NULL;
-	if (host[0] == '[')
-		return "is not an IPv6 address in brackets";
-	if (host[len - 1] == '.')
-		len--;
-	if (len > HOST_MAX) {
-		*suffix = "_too_long";
-		return "a name has at most 253 characters";
-	}
-	if (strspn(host, "0123456789.") >= len)
-		return "is neither an IPv4 address nor a name";
-	for (const char *end = host + len; label <= end;) {
-		const char *dot = memchr(label, '.', (size_t)(end - label));
-		const char *stop = dot ? dot : end;
-		const char *wrong = check_label(label, (size_t)(stop - label), suffix);
-
-		if (wrong)
-			return wrong;
-		label = stop + 1;
-	}
-	return NULL;
-}
-
-const char *rule_check_client(const char *name)
-{
-	const unsigned char *p = (const unsigned char *)name;
-
-	if (is_blank(name))
-		return "is empty";
-	if (strlen(name) > NAME_MAX_BYTES)
-		return "has more than 255 bytes";
-	for (; *p; p++)
-		if (*p < 0x20 || *p == 0x7f || (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f))
-			return "has control characters";
-	return NULL;
-}
-
 static bool is_legacy(const struct rule_draft *d)
 {
 	return !d->has_targets;
@@ -154,7 +77,7 @@ static int check_id(const struct rule_draft *d)
 {
 	const struct draft_value *id = &d->key[KEY_ID];
 
-	if (id->has && (id->u == 0 || id->u > RULE_ID_MAX))
+	if (id->has && id->u > RULE_ID_MAX)
 		return refuse(d, "invalid_id", "id", "must be 1..9007199254740992");
 	return 0;
 }

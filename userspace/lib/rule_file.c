@@ -2,6 +2,7 @@
 /* A rules file: its array taken apart rule by rule, so that every error has its place. */
 #include "lib/addr.h"
 #include "lib/rule_draft.h"
+#include "lib/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +39,18 @@ static void locate(struct reader *rd, size_t pos)
 	rd->err->column = (int)(pos - start) + 1;
 }
 
+/* jansson quotes the text near an error and may cut it within a character. */
+static void make_printable(char *s)
+{
+	for (size_t len, n; (n = strlen(s)) > 0; s += len) {
+		len = utf8_len(s, n);
+		if (len == 0 || (unsigned char)*s < 0x20 || *s == 0x7f) {
+			*s = '?';
+			len = 1;
+		}
+	}
+}
+
 static int __attribute__((format(printf, 4, 5)))
 fail_at(struct reader *rd, size_t pos, const char *code, const char *fmt, ...)
 {
@@ -50,6 +63,7 @@ fail_at(struct reader *rd, size_t pos, const char *code, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(rd->err->message, sizeof(rd->err->message), fmt, args);
 	va_end(args);
+	make_printable(rd->err->message);
 	locate(rd, pos);
 	return -EINVAL;
 }
@@ -115,12 +129,15 @@ static int read_rule(struct reader *rd)
 		locate(rd, start);
 		return rd->err->status == 500 ? -ENOMEM : -EINVAL;
 	}
+	rd->rules[rd->n] = r;
+	rd->starts[rd->n++] = start;
+	if ((r->fields & RULE_HAS_ID) && r->id == 0)
+		return fail_at(rd, start, "invalid_id", "%s.id: must be 1..9007199254740992",
+			       prefix);
 	if (!(r->fields & RULE_HAS_ID)) {
 		r->fields |= RULE_HAS_ID;
 		r->id = r->listen_port;
 	}
-	rd->rules[rd->n] = r;
-	rd->starts[rd->n++] = start;
 	return 0;
 }
 
