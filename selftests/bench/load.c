@@ -23,6 +23,7 @@ static const struct verb {
 	 true},
 	{"paced", "--rate R [--count N]     connections on a schedule, each one listed", verb_paced,
 	 true},
+	{"await", "                         print when a port begins to accept", verb_await, true},
 };
 
 static int usage(void)

@@ -22,6 +22,13 @@ BARS = [
     ("set-up p50 against HAProxy", ("conn-1",), "p50_us", "haproxy", "<=", 0.90),
     ("ping-pong rate against HAProxy", ("ping-1", "ping-64"), "rate", "haproxy", ">=", 1.05),
 ]
+QUESTIONS = {"targets": "8 healthy targets ÷ 1 target", "bpf": "BPF accounting on ÷ off"}
+# The whole machine's CPU is asked about BPF too, since part of it runs in others' softirqs.
+ONE_PERCENT = [
+    ("targets", "bulk-down-1", "cpu_s_per_gb", 1.01), ("targets", "conn-64", "cpu_us", 1.01),
+    ("bpf", "bulk-down-1", "cpu_s_per_gb", 1.01), ("bpf", "bulk-down-1", "machine_s_per_gb", 1.01),
+    ("bpf", "conn-64", "cpu_us", 1.05), ("bpf", "conn-64", "machine_us", 1.05),
+]
 
 
 def number(value, digits):
@@ -67,8 +74,7 @@ def matrix_tables(results):
 
 def pair_table(results):
     rows, pairs = [], results.get("pairs", {})
-    texts = {"targets": "8 targets ÷ 1 target", "bpf": "BPF accounting ÷ user-space accounting"}
-    for question, text in texts.items():
+    for question, text in QUESTIONS.items():
         for name, got in pairs.get(question, {}).items():
             for metric in (("cpu_s_per_gb", "machine_s_per_gb") if "bulk" in name
                            else ("cpu_us", "machine_us")):
@@ -150,14 +156,12 @@ def bars(results):
     rss = median(column(results.get("idle", {}).get("portunus"), "rss"))
     add("RSS per idle proxied connection", "≤ 300 B", number(rss, 0), rss is not None and rss <= 300
         if rss is not None else None)
-    for question, text in (("targets", "8 healthy targets against 1"), ("bpf", "BPF accounting on against off")):
-        for name, metric, limit in (("bulk-down-1", "cpu_s_per_gb", 1.01),
-                                    ("conn-64", "cpu_us", 1.05 if question == "bpf" else 1.01)):
-            got = results.get("pairs", {}).get(question, {})
-            got = got.get(name, []) if isinstance(got, dict) else []
-            r = ratio([a[metric] for a, _ in got], [b[metric] for _, b in got])
-            add(f"{text}: {name} {metric}", f"interval reaches {limit:.2f}", ratio_text(r),
-                r and r[1] <= limit)
+    for question, name, metric, limit in ONE_PERCENT:
+        got = results.get("pairs", {}).get(question, {})
+        got = got.get(name, []) if isinstance(got, dict) else []
+        r = ratio([a[metric] for a, _ in got], [b[metric] for _, b in got])
+        add(f"{QUESTIONS[question]}: {name} {metric}", f"interval reaches {limit:.2f}", ratio_text(r),
+            r and r[1] <= limit)
     failover_bars(results, add)
     ports = results.get("ports", {})
     have = "start_s" in ports

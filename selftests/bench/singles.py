@@ -128,7 +128,7 @@ def summary(rows, usual):
             "p50": median(good), "p99": quantile(good, 0.99), "max": max(good, default=None)}
 
 
-def black_hole(trouble, cls, seconds):
+def black_hole(trouble, cls, seconds, note):
     """The primary's packets vanish; clients come at 50/s. Before and after it is known to be Failed."""
     proxy = trouble.fresh(cls)
     usual = trouble.healthy_ms(proxy)
@@ -139,6 +139,8 @@ def black_hole(trouble, cls, seconds):
     finally:
         trouble.mend()
         proxy.stop()
+    if isinstance(proxy, Ours) and not known:
+        note("black_hole: the edge's log has no transition to Failed; divided by time instead")
     at = known or rows[0][0] + seconds * 0.8
     lag = quantile([r[1] - r[0] for r in rows], 0.99) * 1e3
     return {"usual_ms": usual, "failed_after_s": known and known - rows[0][0], "start_lag_p99_ms": lag,
@@ -192,7 +194,7 @@ def failover(rig, lacking, episodes, seconds, note):
         ours = cls is Ours
         got = out[cls.kind] = {"black_hole": [], "refused": [], "lost_syn": [], "killed": []}
         for scenario, repeats, run in (
-                ("black_hole", episodes if ours else 1, lambda: black_hole(trouble, cls, seconds)),
+                ("black_hole", episodes if ours else 1, lambda: black_hole(trouble, cls, seconds, note)),
                 ("refused", episodes, lambda: refused(trouble, cls, 20)),
                 ("lost_syn", 1, lambda: lost_syn(trouble, cls, 30 if ours else 6)),
                 ("killed", episodes if ours else 1, lambda: killed(trouble, cls))):
@@ -239,14 +241,20 @@ def ports(rig, lacking, count, reloads, note):
     proxy.argv()  # writes the file before the clock starts
     begin = time.monotonic()
     proxy.start(wait=False)
-    while in_use(proxy) < count + 1 and proxy.process.alive() and time.monotonic() < begin + 30:
+    wanted, listening, start = set(range(10000, 10000 + count)), {}, None
+    while proxy.process.alive() and time.monotonic() < begin + 30:
+        now = time.monotonic()
+        # The number is cheap to ask for; the list of ports only once it can be complete.
+        if in_use(proxy) > count:
+            listening = proxy.process.listening()
+            if wanted <= set(listening):
+                start = now - begin
+                break
         time.sleep(0.002)
-    out = {"ports": count, "start_s": time.monotonic() - begin}
-    listening = proxy.process.listening()
-    missing = [p for p in range(10000, 10000 + count) if p not in listening]
-    if missing:
-        raise Failure(f"{len(missing)} of {count} ports are not listening after "
-                      f"{out['start_s']:.1f} s: {proxy.process.log()[-400:]}")
+    if start is None:
+        raise Failure(f"{len(wanted - set(listening))} of {count} ports never listened: "
+                      f"{proxy.process.log()[-400:]}")
+    out = {"ports": count, "start_s": start}
     for port in range(10000, 10000 + count, max(1, count // 100)):  # they really forward
         rows = rig.client(place.client, "paced", f"127.0.0.1:{port}", count=1)["rows"]
         if rows[0][4]:
