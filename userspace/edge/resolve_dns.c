@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "edge/resolve_cache.h"
 
@@ -206,6 +207,17 @@ void resolve_dns_free(struct resolve_dns *d)
 	ares_library_cleanup();
 }
 
+/* Whether we can have no socket: c-ares does not tell that from a server that cannot be reached. */
+static bool lack_sockets(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return errno != EAFNOSUPPORT;
+	close(fd);
+	return false;
+}
+
 static int error_of(int status)
 {
 	switch (status) {
@@ -216,12 +228,13 @@ static int error_of(int status)
 	case ARES_EBADNAME:
 		return ENOENT;
 	case ARES_ENOMEM:
-	case ARES_EFILE: /* /etc/hosts is there but cannot be opened */
 		return ENOBUFS;
 	case ARES_ECANCELLED:
 	case ARES_EDESTRUCTION:
 		return ECANCELED;
-	default: /* ETIMEOUT, ECONNREFUSED, ESERVFAIL, EREFUSED, EBADRESP, … */
+	case ARES_ECONNREFUSED:
+		return lack_sockets() ? ENOBUFS : ETIMEDOUT;
+	default: /* ETIMEOUT, ESERVFAIL, EREFUSED, EBADRESP, … */
 		return ETIMEDOUT;
 	}
 }
