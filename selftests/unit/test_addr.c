@@ -55,7 +55,8 @@ static void test_parse(void **state)
 	assert_int_equal(addr_port(&a), 65535);
 	assert_int_equal(addr_len(&a), sizeof(struct sockaddr_in6));
 	assert_string_equal(addr_text_host(&a, text, sizeof(text)), "::1");
-	assert_int_equal(addr_parse_literal("127.0.0.1", 1, &a), 0);
+	assert_int_equal(addr_parse_literal("[::ffff:127.0.0.1]", 1, &a), 0);
+	assert_int_equal(a.sa.sa_family, AF_INET);
 	assert_int_equal(addr_len(&a), sizeof(struct sockaddr_in));
 }
 
