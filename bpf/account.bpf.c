@@ -57,93 +57,7 @@ struct {
 	__uint(max_entries, 64 * 1024);
 } events SEC(".maps");
 
-static __always_inline struct account_target *target_of(const struct account_tag *tag)
-{
-	__u64 slot = tag->slot;
-
-	return bpf_map_lookup_elem(&targets, &slot);
-}
-
-static __always_inline void add(__u64 *counter, __u64 n)
-{
-	__sync_fetch_and_add(counter, n);
-}
-
-/*
- * Payload bytes that the peer has acknowledged. bytes_acked is read before the limit: if it counts
- * the FIN, the limit was set before it.
- */
-static __always_inline __u64 acked(const struct tcp_sock *tp, const struct account_state *st)
-{
-	__u64 tx = *(volatile const __u64 *)&tp->bytes_acked;
-	__u64 limit;
-
-	barrier();
-#ifndef BREAK_SYN
-	if (tx && (st->flags & ACCOUNT_F_ACTIVE_OPEN))
-		tx--;
-#endif
-	limit = *(volatile const __u64 *)&st->tx_limit;
-	return tx < limit ? tx : limit;
-}
-
-/* Payload bytes received: the peer's FIN takes a place in the sequence, but is none. */
-static __always_inline __u64 received(const struct tcp_sock *tp)
-{
-	__u64 rx = *(volatile const __u64 *)&tp->bytes_received;
-	const struct sock *sk = (const struct sock *)tp;
-
-	barrier();
-	if (rx && (sk->__sk_common.skc_flags & 1ul << SOCK_DONE_BIT))
-		rx--;
-	return rx;
-}
-
-/*
- * Adds to @total what @now has over @seen and advances @seen. @last is @seen as it was read before
- * the figure: of two that fold at the same moment one wins, and the sum of all differences is always
- * the last value written. The difference may be negative, by a FIN that was counted too early.
- */
-static __always_inline void fold(__u64 *seen, __u64 last, __u64 now, __u64 *total)
-{
-	if (now == last || (last & ACCOUNT_FINAL))
-		return;
-	if (__sync_val_compare_and_swap(seen, last, now) == last)
-		add(total, now - last);
-}
-
-/* As fold(), for the last time. */
-static __always_inline void fold_final(__u64 *seen, __u64 now, __u64 *total)
-{
-	__u64 last = __sync_lock_test_and_set(seen, now | ACCOUNT_FINAL);
-
-	if (!(last & ACCOUNT_FINAL) && now != last)
-		add(total, now - last);
-}
-
-static __always_inline __u64 look(const __u64 *p)
-{
-	return *(volatile const __u64 *)p;
-}
-
-/* Brings the record up to date for an open socket. Nothing while its target is not chosen. */
-static __always_inline void fold_all(const struct tcp_sock *tp, const struct account_tag *tag,
-				     struct account_state *st)
-{
-	__u64 tx = look(&st->tx), rx = look(&st->rx), retrans = look(&st->retransmits);
-	bool up = tag->side == ACCOUNT_UPSTREAM;
-	struct account_target *t;
-
-	if (tag->side == ACCOUNT_PENDING)
-		return;
-	barrier();
-	t = target_of(tag);
-	if (!t)
-		return;
-	fold(&st->tx, tx, acked(tp, st), up ? &t->bytes_in : &t->bytes_out);
-	fold(&st->rx, rx, received(tp), up ? &t->received_out : &t->received_in);
-	fold(&st->retransmits, retrans, tp->total_retrans, &t->retransmits);
-}
+#include "bpf/figures.h"
 
 static __always_inline void tell(__u64 slot, __u32 kind, __u32 error)
 {
@@ -363,12 +277,6 @@ int account(struct bpf_sock_ops *ctx)
 		return 1;
 	}
 	fold_all(tp, tag, st);
-	if (tag->side == ACCOUNT_UPSTREAM) {
-		struct account_target *t = target_of(tag);
-
-		if (t)
-			t->srtt_us = tp->srtt_us >> 3;
-	}
 	return 1;
 }
 
@@ -442,8 +350,7 @@ static const char state_names[16][12] = {
 };
 static const char side_names[4][12] = {"-", "pending", "client", "upstream"};
 
-/* The live table: `cat` on its pin. Two lines of figures would not be a table, so the addresses,
- * which have no fixed width, come last. */
+/* The live table: `cat` on its pin. The addresses come last, for they have no fixed width. */
 SEC("iter/bpf_sk_storage_map")
 int connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 {

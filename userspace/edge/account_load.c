@@ -17,7 +17,8 @@
 #include "lib/log.h"
 
 /* libbpf's warnings are our information: whether they matter is for account_open() to say. */
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int print_libbpf(enum libbpf_print_level level,
+							      const char *format, va_list args)
 {
 	static const enum log_level ours[] = {LOG_INFO, LOG_DEBUG, LOG_TRACE};
 	enum log_level l = ours[level <= LIBBPF_DEBUG ? level : LIBBPF_DEBUG];
@@ -129,7 +130,6 @@ static int load_object(struct account *a, struct bpf_map **pinned, size_t n, boo
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
 	int rc;
 
-	a->fast_syn = true;
 again:
 	a->skel = account_bpf__open_opts(&opts);
 	if (!a->skel)
@@ -148,11 +148,13 @@ again:
 	if (rc && rc != -EPERM && !opts.kconfig) {
 		/* The only file that libbpf needs: /proc/config.gz or /boot/config-*. */
 		opts.kconfig = "CONFIG_HZ=0\n";
-		a->fast_syn = false;
 		account_bpf__destroy(a->skel);
 		goto again;
 	}
-	return rc ? fail(f, ACCOUNT_STAGE_LOAD, rc, a->dir) : 0;
+	if (rc)
+		return fail(f, ACCOUNT_STAGE_LOAD, rc, a->dir);
+	a->fast_syn = a->skel->kconfig->CONFIG_HZ > 0;
+	return 0;
 }
 
 static int attach_iterator(struct bpf_program *prog, int map_fd, struct bpf_link **link)
@@ -246,7 +248,7 @@ static int load_and_attach(struct account *a, bool fresh[4], struct account_fail
 
 int account_load(struct account *a, struct account_failure *f)
 {
-	bool fresh[4] = {true, true, true, true};
+	bool fresh[4] = {0};
 	int rc;
 
 	libbpf_set_print(print_libbpf);

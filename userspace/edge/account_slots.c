@@ -131,17 +131,18 @@ int account_slots_init(struct account *a)
 	return rc;
 }
 
-/* A record of this identity that nobody holds. */
+/* The oldest record of this identity that nobody holds. */
 static struct slot *find_unheld(struct account *a, const struct account_target *want, uint64_t hash)
 {
 	struct account_target have;
+	struct slot *best = NULL;
 
 	for (struct slot *e = NULL; (e = slot_table_find(&a->slots, hash, e));)
-		if (e->state != SLOT_HELD &&
+		if (e->state != SLOT_HELD && (!best || e->number < best->number) &&
 		    !bpf_map_lookup_elem(a->targets_fd, &e->number, &have) &&
 		    account_identity_equal(want, &have))
-			return e;
-	return NULL;
+			best = e;
+	return best;
 }
 
 static void set_state(struct slot_table *s, struct slot *e, enum slot_state state)
