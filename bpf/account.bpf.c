@@ -362,7 +362,8 @@ int connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct tcp_sock *tp;
 	__u64 age_ms;
 
-	if (ctx->meta->seq_num == 0) {
+	/* The call without a socket, at the end, has the number of the last one: 0 after just one. */
+	if (ctx->meta->seq_num == 0 && (sk || seq->count == 0)) {
 		BPF_SEQ_PRINTF(seq, "%-10s %-28s %-8s %-11s %14s %14s ", "RULE", "TARGET", "SIDE",
 			       "STATE", "ACKED", "RECEIVED");
 		BPF_SEQ_PRINTF(seq, "%9s %7s %9s LOCAL REMOTE\n", "SRTT_US", "RETRANS", "AGE_S");

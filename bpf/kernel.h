@@ -42,7 +42,10 @@ struct tcp_sock {
 	__u64 bytes_acked;    /* RFC 4898, our SYN and FIN included */
 };
 
-struct seq_file;
+struct seq_file {
+	unsigned long count; /* bytes in its buffer */
+};
+
 struct bpf_map;
 
 struct bpf_iter_meta {

@@ -127,9 +127,12 @@ static int check_meta(struct account *a, bool fresh, struct account_failure *f)
 static int load_object(struct account *a, struct bpf_map **pinned, size_t n, bool *fresh,
 		       struct account_failure *f)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	struct bpf_object_open_opts opts;
 	int rc;
 
+	/* libbpf looks at the padding too, which LIBBPF_OPTS leaves as it was on the stack. */
+	memset(&opts, 0, sizeof(opts));
+	opts.sz = sizeof(opts);
 again:
 	a->skel = account_bpf__open_opts(&opts);
 	if (!a->skel)
@@ -160,8 +163,12 @@ again:
 static int attach_iterator(struct bpf_program *prog, int map_fd, struct bpf_link **link)
 {
 	union bpf_iter_link_info info = {.map.map_fd = (uint32_t)map_fd};
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+	struct bpf_iter_attach_opts opts;
 
+	memset(&opts, 0, sizeof(opts));
+	opts.sz = sizeof(opts);
+	opts.link_info = &info;
+	opts.link_info_len = sizeof(info);
 	*link = bpf_program__attach_iter(prog, &opts);
 	return *link ? 0 : -errno;
 }

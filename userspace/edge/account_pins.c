@@ -233,7 +233,7 @@ static bool version_in_use(struct account *a, const char *dir)
 {
 	char path[ACCOUNT_PATH_MAX + 8];
 	union bpf_iter_link_info info = {0};
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
+	struct bpf_link_create_opts opts;
 	int map, link, iter = -1;
 	char byte;
 	bool used = true;
@@ -243,6 +243,10 @@ static bool version_in_use(struct account *a, const char *dir)
 	if (map < 0)
 		return errno != ENOENT;
 	info.map.map_fd = (uint32_t)map;
+	memset(&opts, 0, sizeof(opts));
+	opts.sz = sizeof(opts);
+	opts.iter_info = &info;
+	opts.iter_info_len = sizeof(info);
 	link = bpf_link_create(account_tagged_prog_fd(a), 0, BPF_TRACE_ITER, &opts);
 	if (link >= 0)
 		iter = bpf_iter_create(link);

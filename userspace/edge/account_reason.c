@@ -60,15 +60,15 @@ static void explain_refused(const struct account_failure *f, char *buf, size_t s
 
 static void explain_load(const struct account_failure *f, char *buf, size_t size)
 {
+	char lacks[64];
+
+	/* Without CAP_PERFMON it is the verifier that says no, with EINVAL or EACCES. */
+	if (f->error == EPERM ||
+	    ((f->error == EINVAL || f->error == EACCES) && *missing(f, lacks, sizeof(lacks)))) {
+		explain_refused(f, buf, size);
+		return;
+	}
 	switch (f->error) {
-	case EPERM:
-	case EACCES:
-		/* EACCES is also the verifier's: then nothing is missing and lockdown is no reason. */
-		if (f->error == EPERM || !has(f, CAP_SYS_ADMIN)) {
-			explain_refused(f, buf, size);
-			return;
-		}
-		break;
 	case ENOSYS:
 		snprintf(
 			buf, size,
