@@ -2,7 +2,7 @@
 """The interleaved measures: bulk, conn and ping for every way to forward, and our own pairs."""
 import random
 
-from peers import Haproxy, HaproxyBigPipes, Nginx, Ours, OursUser, Path
+from peers import Haproxy, HaproxyBigPipes, HaproxySplice, Nginx, Ours, OursUser, Path
 from rig import Failure, Place, read
 
 # name -> (verb of the load tool, its options)
@@ -16,7 +16,8 @@ MEASURES = {
     "ping-1": ("ping", {"concurrency": 1}),
     "ping-64": ("ping", {"concurrency": 64}),
 }
-KINDS = ("direct", "dnat", "haproxy", "haproxy-256k", "nginx", "portunus", "portunus-user")
+KINDS = ("direct", "dnat", "haproxy", "haproxy-splice", "haproxy-256k", "nginx", "portunus", "portunus-user")
+ONLY_BULK = ("haproxy-splice", "haproxy-256k")
 BACKEND = 9100
 BACKENDS = list(range(BACKEND, BACKEND + 8))
 
@@ -59,7 +60,7 @@ class Matrix:
             self.proxies["dnat"] = Path(rig, behind_nat, f"{behind_nat.proxy_ip}:9000")
         except Failure as e:
             lacking["dnat"] = str(e)
-        for n, cls in enumerate((Haproxy, HaproxyBigPipes, Nginx, Ours, OursUser)):
+        for n, cls in enumerate((Haproxy, HaproxySplice, HaproxyBigPipes, Nginx, Ours, OursUser)):
             if cls.kind not in lacking:
                 self.proxies[cls.kind] = cls(rig, place, 9001 + n, [(place.server_ip, BACKEND)])
         self.place = place
@@ -75,7 +76,7 @@ class Matrix:
 
     def round(self, names, timing, rng, results, note):
         for name in names:
-            order = [k for k in self.proxies if k != "haproxy-256k" or name.startswith("bulk")]
+            order = [k for k in self.proxies if k not in ONLY_BULK or name.startswith("bulk")]
             rng.shuffle(order)
             taken = results.setdefault(self.name, {}).setdefault(name, {})
             for kind in order:
