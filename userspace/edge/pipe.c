@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+/* Pipes for splice(2): an idle connection holds none, a busy direction borrows one. */
+#include "edge/pipe.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+
+/* A pipe of 256 KiB pins no memory while empty but costs two fds and about 3 KiB of slab. */
+#define IDLE_MAX 128
+
+static void destroy(struct pipe *p)
+{
+	close(p->rd);
+	close(p->wr);
+	free(p);
+}
+
+static struct pipe *create(void)
+{
+	struct pipe *p = calloc(1, sizeof(*p));
+	int fds[2];
+	int size;
+
+	if (!p)
+		return NULL;
+	if (pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0) {
+		free(p);
+		return NULL;
+	}
+	p->rd = fds[0];
+	p->wr = fds[1];
+	/* pipe(7): beyond pipe-user-pages-soft an unprivileged user gets pipes of two pages, and
+	 * F_SETPIPE_SZ answers EPERM. A pipe that small loses to copying. */
+	size = fcntl(p->wr, F_SETPIPE_SZ, PIPE_BYTES);
+	if (size < PIPE_BYTES) {
+		destroy(p);
+		return NULL;
+	}
+	p->size = (uint32_t)size;
+	return p;
+}
+
+struct pipe *pipe_get(struct pipe_pool *pool, uint64_t now_ns)
+{
+	struct pipe *p = pool->idle;
+
+	if (p) {
+		pool->idle = p->next;
+		pool->n_idle--;
+		pool->n_lent++;
+		return p;
+	}
+	if (now_ns < pool->retry_at_ns)
+		return NULL;
+	p = create();
+	if (!p) {
+		pool->refused++;
+		pool->retry_at_ns = now_ns + NS_PER_SEC;
+		return NULL;
+	}
+	pool->n_lent++;
+	return p;
+}
+
+void pipe_put(struct pipe_pool *pool, struct pipe *p)
+{
+	pool->n_lent--;
+	if (p->held || pool->n_idle >= IDLE_MAX) {
+		destroy(p);
+		return;
+	}
+	p->next = pool->idle;
+	pool->idle = p;
+	pool->n_idle++;
+}
+
+void pipe_pool_trim(struct pipe_pool *pool, unsigned keep)
+{
+	while (pool->n_idle > keep) {
+		struct pipe *p = pool->idle;
+
+		pool->idle = p->next;
+		pool->n_idle--;
+		destroy(p);
+	}
+}
