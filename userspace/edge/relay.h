@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PORTUNUS_EDGE_RELAY_H
+#define PORTUNUS_EDGE_RELAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "edge/pipe.h"
+
+#define RELAY_COPY_BYTES (64 * 1024)
+
+/* What one worker's relays share. Owned by its thread. */
+struct relay_env {
+	struct pipe_pool pool;
+	uint8_t *buf; /* RELAY_COPY_BYTES */
+	bool no_splice;
+	uint64_t spliced, copied; /* bytes */
+};
+
+/* Bytes that were read but not yet taken by the receiver's socket. */
+struct leftover {
+	uint32_t at, len;
+	uint8_t bytes[];
+};
+
+/*
+ * One direction of a connection. Edge-triggered: READABLE and WRITABLE stay set until the kernel
+ * said otherwise. All zero: nothing known, nothing held.
+ */
+struct half {
+	union { /* what was read but not written yet, as @holds says */
+		struct pipe *pipe;
+		struct leftover *left;
+	};
+	uint64_t bytes; /* written to the receiver's socket */
+	uint16_t flags;
+	uint8_t holds;
+	uint8_t streak; /* full reads while copying, small splices while splicing */
+};
+
+enum half_holds { HOLDS_NOTHING, HOLDS_PIPE, HOLDS_LEFTOVER };
+
+enum half_flag {
+	HALF_READABLE = 1 << 0,
+	HALF_WRITABLE = 1 << 1,
+	HALF_EOF = 1 << 2,     /* the sender's end, FIN or RST, was read: nothing more comes */
+	HALF_RESET = 1 << 3,   /* the sender's end is a RST or an error: not passed on as FIN */
+	HALF_OVER = 1 << 4,    /* nothing more to do in this direction */
+	HALF_BULK = 1 << 5,    /* splicing */
+	HALF_HANGUP = 1 << 6,  /* an event said that the end is near: a short read proves nothing */
+	HALF_NODELAY = 1 << 7, /* set TCP_NODELAY on the receiver before its second write */
+};
+
+enum relay_result {
+	RELAY_BLOCKED, /* until one of the sockets is ready again */
+	RELAY_AGAIN,   /* this turn's share is used up */
+	RELAY_DONE,    /* the sender has ended, and all it sent is with the receiver's socket */
+	RELAY_BROKEN,  /* the receiver's socket took an error: nothing can be delivered any more */
+};
+
+/*
+ * Moves bytes from @src to @dst: a bounded share of work. Small traffic is copied through the
+ * worker's buffer; after two full reads in a row the direction is spliced through a pooled pipe, until
+ * four splices in a row were small. Passing on the sender's end is the caller's. Worker's thread.
+ */
+enum relay_result relay_pump(struct relay_env *env, struct half *h, int src, int dst,
+			     uint64_t now_ns);
+
+/* Gives back what the direction holds; bytes in it are lost. */
+void relay_drop(struct relay_env *env, struct half *h);
+
+#endif
