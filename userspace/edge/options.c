@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+/* The daemon's options, as data. */
+#include "edge/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { TEXT, NUMBER, SET, MODE, HELP, VERSION };
+
+struct option_desc {
+	const char *name;
+	enum kind kind;
+	size_t member;
+	uint32_t min, max;
+	const char *value, *help;
+};
+
+#define AT(m) offsetof(struct options, m)
+
+static const struct option_desc table[] = {
+	{"rules", TEXT, AT(rules), 0, 0, "FILE",
+	 "serve the rules of FILE, a JSON array in the shape of POST /v1/rules"},
+	{"check", SET, AT(check), 0, 0, NULL,
+	 "read the rules, say what is wrong with them, and exit"},
+	{"instance", TEXT, AT(instance), 0, 0, "NAME",
+	 "keep pins, lock and socket apart from those of other instances"},
+	{"workers", NUMBER, AT(workers), 1, 64, "N", "worker threads (default: one per CPU)"},
+	{"shutdown-drain-timeout-secs", NUMBER, AT(drain_secs), 0, 86400, "N",
+	 "how long open connections may go on after a stop (30)"},
+	{"drain-timeout", NUMBER, AT(drain_secs), 0, 86400, "N", "the same"},
+	{"accounting", MODE, AT(account_user), 0, 0, "bpf|user",
+	 "who counts the bytes (bpf; without BPF the edge counts by itself and says so)"},
+	{"status-socket", TEXT, AT(status_socket), 0, 0, "PATH",
+	 "of the local view (/run/portunus/client.sock)"},
+	{"state-dir", TEXT, AT(state_dir), 0, 0, "DIR",
+	 "for what outlives a restart (/var/lib/portunus-client)"},
+	{"bpffs", TEXT, AT(bpffs), 0, 0, "DIR", "where bpffs is mounted (/sys/fs/bpf)"},
+	{"help", HELP, 0, 0, 0, NULL, "show this"},
+	{"version", VERSION, 0, 0, 0, NULL, "show the version"},
+};
+#define N_OPTIONS (sizeof(table) / sizeof(table[0]))
+
+static void usage(void)
+{
+	printf("usage: portunus-client --rules FILE [OPTION…]\n"
+	       "       portunus-client VERB [ARGUMENT…]\n\n"
+	       "Forwards TCP connections to the best living target of each rule. SIGHUP re-reads the\n"
+	       "rules, SIGTERM drains and stops.\n\noptions:\n");
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		printf("  --%s%s%-*s  %s\n", table[i].name, table[i].value ? " " : "",
+		       (int)(38 - strlen(table[i].name) - !!table[i].value),
+		       table[i].value ? table[i].value : "", table[i].help);
+	printf("\nverbs (VERB --help tells more):\n"
+	       "  stats, connections, status, drain, undrain, unpin\n");
+}
+
+static int set_value(struct options *o, const struct option_desc *d, const char *value)
+{
+	char *member = (char *)o + d->member, *end;
+	unsigned long n;
+
+	switch (d->kind) {
+	case TEXT:
+		*(const char **)member = value;
+		return 0;
+	case SET:
+		*(bool *)member = true;
+		return 0;
+	case MODE:
+		if (strcmp(value, "bpf") && strcmp(value, "user"))
+			break;
+		*(bool *)member = !strcmp(value, "user");
+		return 0;
+	case NUMBER:
+		errno = 0;
+		n = strtoul(value, &end, 10);
+		if (errno || end == value || *end || *value == '-' || n < d->min || n > d->max) {
+			fprintf(stderr,
+				"error: --%s takes a whole number from %u to %u, not '%s'\n",
+				d->name, d->min, d->max, value);
+			return -EINVAL;
+		}
+		*(uint32_t *)member = (uint32_t)n;
+		return 0;
+	case HELP:
+	case VERSION:
+		return 0;
+	}
+	fprintf(stderr, "error: --%s takes %s, not '%s'\n", d->name, d->value, value);
+	return -EINVAL;
+}
+
+/* An instance's name becomes part of file names. */
+static bool name_ok(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+
+	return n <= 32 && !name[n];
+}
+
+int options_parse(int argc, char **argv, struct options *o)
+{
+	struct option longs[N_OPTIONS + 1] = {0};
+	int i;
+
+	*o = (struct options){
+		.instance = "",
+		.state_dir = "/var/lib/portunus-client",
+		.bpffs = "/sys/fs/bpf",
+		.drain_secs = 30,
+	};
+	for (size_t k = 0; k < N_OPTIONS; k++)
+		longs[k] = (struct option){.name = table[k].name,
+					   .has_arg = table[k].value ? required_argument
+								     : no_argument};
+	for (;;) {
+		int c = getopt_long(argc, argv, "", longs, &i);
+
+		if (c == -1)
+			break;
+		if (c == '?')
+			return 2;
+		if (table[i].kind == HELP) {
+			usage();
+			return 0;
+		}
+		if (table[i].kind == VERSION) {
+			printf("portunus-client %s\n", PORTUNUS_VERSION);
+			return 0;
+		}
+		if (set_value(o, &table[i], optarg) < 0)
+			return 2;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "error: '%s' is no verb and no option (try --help)\n",
+			argv[optind]);
+		return 2;
+	}
+	if (!name_ok(o->instance)) {
+		fprintf(stderr, "error: --instance takes up to 32 letters, digits, '-' and '_'\n");
+		return 2;
+	}
+	return -1;
+}

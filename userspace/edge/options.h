@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PORTUNUS_EDGE_OPTIONS_H
+#define PORTUNUS_EDGE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The daemon's command line. Strings point into argv or to static text. */
+struct options {
+	const char *rules;	   /* --rules */
+	const char *instance;	   /* --instance, "" for the default one */
+	const char *state_dir;	   /* --state-dir */
+	const char *status_socket; /* --status-socket, NULL: from the instance */
+	const char *bpffs;	   /* --bpffs */
+	uint32_t workers;	   /* --workers, 0: one per CPU */
+	uint32_t drain_secs;	   /* --shutdown-drain-timeout-secs, --drain-timeout */
+	bool account_user;	   /* --accounting user */
+	bool check;		   /* --check */
+};
+
+/*
+ * Reads the command line. Returns -1 to go on, else the status to exit with: --help and --version
+ * (0, on stdout), a usage error (2, one line on stderr that names the option).
+ */
+int options_parse(int argc, char **argv, struct options *o);
+
+#endif
