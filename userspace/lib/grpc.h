@@ -14,7 +14,7 @@
  * Everything belongs to the thread that runs the event base. No function here calls back: news comes
  * later, from the loop. Every function may be called from inside every callback, the freeing ones
  * included. Texts and bytes given to a callback live until it returns; those given to a function are
- * copied unless it says otherwise.
+ * copied. The program ignores SIGPIPE: a peer that has gone is an error of write(2), not a signal.
  */
 struct event_base;
 struct ssl_ctx_st;
@@ -130,8 +130,8 @@ struct grpc_client_conf {
 struct grpc_conn *grpc_client_connect(struct event_base *base, const struct grpc_client_conf *conf,
 				      const struct grpc_conn_ops *ops, void *arg);
 
-/* Opens a call. @authorization is the whole value of that header, or NULL. NULL for memory; when the
- * connection has ended or is draining, the call is closed with UNAVAILABLE. */
+/* Opens a call. @authorization is the whole value of that header, or NULL. Returns NULL with errno
+ * ENOMEM, or ENOTCONN when the connection has ended, closes, or got the server's GOAWAY. */
 struct grpc_call *grpc_call_open(struct grpc_conn *conn, const char *path,
 				 const char *authorization, const struct grpc_call_ops *ops,
 				 void *arg);

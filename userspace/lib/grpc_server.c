@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+/* The server role: listening, accepting, and the end of all its connections. */
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/grpc_impl.h"
+#include "lib/log.h"
+
+#define ACCEPT_BACKLOG	512
+#define ACCEPT_PAUSE_MS 200 /* when descriptors have run out */
+
+/* What ties a connection to its server; outlives the server if the connection is in its turn. */
+struct server_conn {
+	TAILQ_ENTRY(server_conn) all;
+	struct grpc_server *server; /* NULL: gone */
+	struct grpc_conn *conn;
+};
+
+struct grpc_server {
+	struct event_base *base;
+	const struct grpc_server_ops *ops;
+	void *arg;
+	SSL_CTX *tls;
+	struct grpc_limits limits;
+	struct evconnlistener *listener;
+	struct event *resume; /* accepting, after a pause */
+	struct event *stopped;
+	uint16_t port;
+	bool stopping;
+	unsigned int n_conns;
+	TAILQ_HEAD(, server_conn) conns;
+};
+
+static void conn_up(struct grpc_conn *c)
+{
+}
+
+static void conn_call(struct grpc_conn *c, struct grpc_call *call)
+{
+	const struct server_conn *sc = c->owner;
+
+	if (sc->server && sc->server->ops->call)
+		sc->server->ops->call(sc->server, call, call->path, call->authorization,
+				      sc->server->arg);
+}
+
+static void conn_ended(struct grpc_conn *c)
+{
+	struct server_conn *sc = c->owner;
+	struct grpc_server *s = sc->server;
+	char peer[ADDR_TEXT_MAX];
+
+	if (s) {
+		TAILQ_REMOVE(&s->conns, sc, all);
+		s->n_conns--;
+		log_event(LOG_DEBUG, "grpc.connection_ended",
+			  LOGF_STR("peer", addr_text(&c->peer, peer, sizeof(peer))),
+			  LOGF_STR("reason", c->why));
+		if (s->stopping && TAILQ_EMPTY(&s->conns))
+			event_active(s->stopped, EV_TIMEOUT, 0);
+	}
+	free(sc);
+}
+
+static const struct conn_role server_role = {
+	.server = true,
+	.up = conn_up,
+	.call = conn_call,
+	.ended = conn_ended,
+};
+
+/* Takes @fd. Returns -ENOMEM when the connection cannot be kept. */
+static int add_conn(struct grpc_server *s, int fd, const struct sockaddr *peer, socklen_t len)
+{
+	struct server_conn *sc = calloc(1, sizeof(*sc));
+	SSL *ssl = SSL_new(s->tls);
+
+	if (sc && ssl)
+		sc->conn = conn_new(s->base, &server_role, sc, &s->limits);
+	if (!sc || !ssl || !sc->conn) {
+		free(sc);
+		SSL_free(ssl);
+		close(fd);
+		return -ENOMEM;
+	}
+	sc->server = s;
+	memcpy(&sc->conn->peer, peer, len < sizeof(sc->conn->peer) ? len : sizeof(sc->conn->peer));
+	TAILQ_INSERT_TAIL(&s->conns, sc, all);
+	s->n_conns++;
+	conn_handshake(sc->conn, fd, ssl);
+	return 0;
+}
+
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int len,
+		      void *arg)
+{
+	struct grpc_server *s = arg;
+
+	if (s->n_conns >= s->limits.conns_max) {
+		close(fd);
+		return;
+	}
+	if (add_conn(s, fd, peer, (socklen_t)len))
+		log_event(LOG_WARN, "grpc.accept_failed", LOGF_STR("reason", "out of memory"));
+}
+
+/* Without a pause the loop would spin: the connection stays in the backlog and wakes us again. */
+static void on_accept_error(struct evconnlistener *l, void *arg)
+{
+	struct grpc_server *s = arg;
+	const struct timeval pause = {.tv_usec = ACCEPT_PAUSE_MS * 1000};
+
+	log_event(LOG_WARN, "grpc.accept_failed",
+		  LOGF_STR("reason", strerror(EVUTIL_SOCKET_ERROR())));
+	evconnlistener_disable(l);
+	evtimer_add(s->resume, &pause);
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct grpc_server *s = arg;
+
+	if (s->listener)
+		evconnlistener_enable(s->listener);
+}
+
+static void on_stopped(evutil_socket_t fd, short what, void *arg)
+{
+	struct grpc_server *s = arg;
+
+	if (s->ops->stopped)
+		s->ops->stopped(s, s->arg);
+	s->ops = &(const struct grpc_server_ops){0};
+	grpc_server_free(s);
+}
+
+/* Returns a listening socket or -errno. */
+static int listen_on(const union addr *where, uint16_t *port)
+{
+	int fd = socket(where->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const int one = 1, zero = 0;
+	union addr bound;
+	socklen_t len = sizeof(bound);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (where->sa.sa_family == AF_INET6) /* [::] serves both families */
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	if (bind(fd, &where->sa, addr_len(where)) || listen(fd, ACCEPT_BACKLOG) ||
+	    getsockname(fd, &bound.sa, &len)) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	*port = addr_port(&bound);
+	return fd;
+}
+
+static int start_listening(struct grpc_server *s, const union addr *where)
+{
+	int fd = listen_on(where, &s->port);
+
+	if (fd < 0)
+		return fd;
+	s->listener = evconnlistener_new(s->base, on_accept, s,
+					 LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1, fd);
+	if (!s->listener) {
+		close(fd);
+		return -ENOMEM;
+	}
+	evconnlistener_set_error_cb(s->listener, on_accept_error);
+	return 0;
+}
+
+int grpc_server_new(struct event_base *base, const struct grpc_server_conf *conf,
+		    const struct grpc_server_ops *ops, void *arg, struct grpc_server **out)
+{
+	struct grpc_server *s = calloc(1, sizeof(*s));
+	int rc;
+
+	if (!s)
+		return -ENOMEM;
+	*s = (struct grpc_server){.base = base, .ops = ops, .arg = arg, .limits = conf->limits};
+	TAILQ_INIT(&s->conns);
+	if (!s->limits.conns_max)
+		s->limits.conns_max = 4096;
+	SSL_CTX_up_ref(conf->tls);
+	s->tls = conf->tls;
+	s->resume = evtimer_new(base, on_resume, s);
+	s->stopped = event_new(base, -1, 0, on_stopped, s);
+	rc = s->resume && s->stopped ? start_listening(s, &conf->listen) : -ENOMEM;
+	if (rc) {
+		grpc_server_free(s);
+		return rc;
+	}
+	*out = s;
+	return 0;
+}
+
+uint16_t grpc_server_port(const struct grpc_server *s)
+{
+	return s->port;
+}
+
+static void stop_listening(struct grpc_server *s)
+{
+	if (s->listener)
+		evconnlistener_free(s->listener);
+	s->listener = NULL;
+}
+
+void grpc_server_shutdown(struct grpc_server *s)
+{
+	struct server_conn *sc;
+
+	if (s->stopping)
+		return;
+	s->stopping = true;
+	stop_listening(s);
+	TAILQ_FOREACH(sc, &s->conns, all)
+	conn_shutdown(sc->conn, "server is shutting down");
+	if (TAILQ_EMPTY(&s->conns))
+		event_active(s->stopped, EV_TIMEOUT, 0);
+}
+
+void grpc_server_free(struct grpc_server *s)
+{
+	struct server_conn *sc;
+
+	stop_listening(s);
+	while ((sc = TAILQ_FIRST(&s->conns))) {
+		TAILQ_REMOVE(&s->conns, sc, all);
+		sc->server = NULL;
+		grpc_conn_free(sc->conn);
+	}
+	if (s->resume)
+		event_free(s->resume);
+	if (s->stopped)
+		event_free(s->stopped);
+	SSL_CTX_free(s->tls);
+	free(s);
+}
