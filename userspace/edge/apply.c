@@ -10,24 +10,9 @@
 
 #include "edge/account.h"
 #include "edge/apply_jobs.h"
-#include "edge/listener.h"
+#include "edge/apply_private.h"
 #include "edge/worker.h"
 #include "lib/log.h"
-
-#define BUCKETS	       4096 /* ids are dense: the table stays flat up to some ten thousand rules */
-#define RETRY_MAX_SECS 30
-
-struct edge {
-	struct edge_config config;
-	struct mailbox mailbox; /* from the workers */
-	struct event *mail;
-	struct target_watch watch;
-	size_t n;
-	bool closing;
-	bool one_socket; /* a port gets one socket: there are too many for one per worker */
-	unsigned next_worker;
-	struct rule_state *bucket[BUCKETS];
-};
 
 /* ---- news from the workers ---- */
 
@@ -148,120 +133,9 @@ void edge_each(struct edge *e, void (*visit)(struct rule_state *rs, void *arg), 
 	free(all);
 }
 
-/* ---- listening ---- */
-
-static const char *bind_reason(int err)
-{
-	switch (-err) {
-	case EADDRINUSE:
-		return "port_in_use";
-	case EACCES:
-	case EPERM:
-		return "permission_denied";
-	}
-	return "bind_failed";
-}
-
-static const char *bind_hint(int err)
-{
-	switch (-err) {
-	case EADDRINUSE:
-		return "another program listens there: `ss -ltnp` names it";
-	case EACCES:
-	case EPERM:
-		return "ports below ip_unprivileged_port_start need CAP_NET_BIND_SERVICE";
-	case EADDRNOTAVAIL:
-		return "listen_address is no address of this host";
-	case EMFILE:
-	case ENFILE:
-		return "raise RLIMIT_NOFILE (LimitNOFILE=)";
-	}
-	return "retried until it succeeds";
-}
-
-static void set_failed(struct rule_state *rs, int err)
-{
-	struct timeval in = {.tv_sec = rs->retry_secs};
-
-	if (rs->status != RULE_FAILED || strcmp(rs->reason, bind_reason(err)))
-		log_event(LOG_ERROR, "rule.failed", LOGF_UINT("rule", rs->id),
-			  LOGF_UINT("port", rs->service->rule->listen_port),
-			  LOGF_STR("reason", bind_reason(err)), LOGF_STR("error", strerror(-err)),
-			  LOGF_STR("hint", bind_hint(err)));
-	rs->status = RULE_FAILED;
-	snprintf(rs->reason, sizeof(rs->reason), "%s", bind_reason(err));
-	event_add(rs->retry, &in);
-	rs->retry_secs = rs->retry_secs * 2 > RETRY_MAX_SECS ? RETRY_MAX_SECS : rs->retry_secs * 2;
-}
-
-/* Binds and hands the sockets to the workers. */
-static void start_listening(struct rule_state *rs)
-{
-	struct edge *e = rs->edge;
-	unsigned n = e->one_socket ? 1 : e->config.n_workers;
-	int fds[WORKERS_MAX], err;
-
-	err = listener_bind(rs->service->rule, e->config.account, rs->unassigned_slot, fds, n);
-	if (err) {
-		set_failed(rs, err);
-		return;
-	}
-	rs->status = RULE_ACTIVE;
-	rs->reason[0] = '\0';
-	rs->retry_secs = 1;
-	event_del(rs->retry);
-	rs->n_listeners = (uint8_t)n;
-	rs->worker = (uint8_t)(e->next_worker++ % e->config.n_workers);
-	for (unsigned i = 0; i < n; i++) {
-		unsigned w = n == 1 ? rs->worker : i;
-
-		job_listen(&e->config.workers[w], &rs->listener[w], fds[i],
-			   service_ref(rs->service));
-	}
-	log_event(LOG_INFO, "rule.activated", LOGF_UINT("rule", rs->id),
-		  LOGF_UINT("port", rs->service->rule->listen_port),
-		  LOGF_UINT("targets", rs->service->n));
-}
-
-/* Asks the workers to close; the port is free after the next barrier. */
-static void stop_listening(struct rule_state *rs)
-{
-	struct edge *e = rs->edge;
-
-	for (unsigned i = 0; i < rs->n_listeners; i++) {
-		unsigned w = rs->n_listeners == 1 ? rs->worker : i;
-
-		job_unlisten(&e->config.workers[w], &rs->listener[w]);
-	}
-	rs->n_listeners = 0;
-	event_del(rs->retry);
-}
-
 static void barrier(struct edge *e)
 {
 	workers_barrier(e->config.workers, e->config.n_workers);
-}
-
-static void on_retry(evutil_socket_t fd, short what, void *arg)
-{
-	struct rule_state *rs = arg;
-
-	start_listening(rs);
-	if (rs->status == RULE_ACTIVE)
-		rs->edge->config.rules_changed(rs->edge->config.arg, rs);
-}
-
-static void retry_now(struct rule_state *rs, void *arg)
-{
-	if (rs->status != RULE_FAILED)
-		return;
-	rs->retry_secs = 1;
-	on_retry(-1, 0, rs);
-}
-
-void edge_retry_binds(struct edge *e)
-{
-	edge_each(e, retry_now, NULL);
 }
 
 /* ---- versions ---- */
@@ -322,7 +196,7 @@ static struct rule_state *add_state(struct edge *e, const struct rule *rule)
 	rs->edge = e;
 	rs->id = rule->id;
 	rs->retry_secs = 1;
-	rs->retry = event_new(e->config.base, -1, 0, on_retry, rs);
+	rs->retry = event_new(e->config.base, -1, 0, apply_retry, rs);
 	rs->service = service_new(rule, NULL, e->config.account, &e->watch);
 	if (!rs->retry || !rs->service) {
 		if (rs->retry)
@@ -387,7 +261,7 @@ static bool release_port(struct rule_state *rs, const struct rule *rule)
 
 	if (rule && same_listen(rs->service->rule, rule))
 		return false;
-	stop_listening(rs);
+	apply_stop_listening(rs);
 	return had;
 }
 
@@ -397,7 +271,7 @@ static void take_over(struct rule_state *rs, struct service *s)
 	if (s)
 		replace_service(rs, s);
 	if (!rs->n_listeners && !(rs->status == RULE_FAILED && !s))
-		start_listening(rs);
+		apply_start_listening(rs);
 }
 
 struct rule_state *edge_push(struct edge *e, const struct rule *rule)
@@ -409,7 +283,7 @@ struct rule_state *edge_push(struct edge *e, const struct rule *rule)
 		rs = add_state(e, rule);
 		if (!rs)
 			return NULL;
-		start_listening(rs);
+		apply_start_listening(rs);
 		e->config.rules_changed(e->config.arg, NULL);
 		return rs;
 	}
@@ -511,7 +385,7 @@ int edge_apply(struct edge *e, struct rule *const *rules, size_t n)
 		}
 		c->rs = add_state(e, c->rule);
 		if (c->rs)
-			start_listening(c->rs);
+			apply_start_listening(c->rs);
 		else
 			log_event(LOG_ERROR, "rule.failed", LOGF_UINT("rule", c->rule->id),
 				  LOGF_STR("reason", "out of memory"));
@@ -552,7 +426,7 @@ int edge_drain_target(struct edge *e, uint64_t rule_id, unsigned row, bool drain
 
 static void stop_one(struct rule_state *rs, void *arg)
 {
-	stop_listening(rs);
+	apply_stop_listening(rs);
 }
 
 void edge_stop_listening(struct edge *e)

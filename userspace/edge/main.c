@@ -135,6 +135,7 @@ static void on_network_changed(void *arg)
 {
 	struct program *p = arg;
 
+	resolve_reload(p->resolver);
 	prober_network_changed(p->prober);
 	edge_retry_binds(p->edge);
 }
