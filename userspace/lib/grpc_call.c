@@ -15,7 +15,7 @@
 
 static const struct grpc_call_ops no_ops;
 
-struct grpc_call *call_new(struct grpc_conn *c)
+struct grpc_call *h2call_new(struct grpc_conn *c)
 {
 	struct grpc_call *call = calloc(1, sizeof(*call));
 
@@ -42,7 +42,7 @@ static void leave_stream(struct grpc_call *call)
 	call->stream = -1;
 }
 
-void call_destroy(struct grpc_call *call)
+void h2call_destroy(struct grpc_call *call)
 {
 	struct grpc_conn *c = call->conn;
 
@@ -59,7 +59,7 @@ void call_destroy(struct grpc_call *call)
 	free(call);
 }
 
-void call_ready(struct grpc_call *call)
+void h2call_ready(struct grpc_call *call)
 {
 	struct grpc_conn *c = call->conn;
 
@@ -67,24 +67,24 @@ void call_ready(struct grpc_call *call)
 		TAILQ_INSERT_TAIL(&c->ready, call, ready);
 		call->on_ready = true;
 	}
-	conn_kick(c);
+	h2conn_kick(c);
 }
 
-void call_set_status(struct grpc_call *call, int status, const char *text)
+void h2call_set_status(struct grpc_call *call, int status, const char *text)
 {
 	call->status = status;
 	snprintf(call->text, sizeof(call->text), "%s", text ? text : "");
 }
 
-void call_end(struct grpc_call *call, int status, const char *text)
+void h2call_end(struct grpc_call *call, int status, const char *text)
 {
 	if (call->ended)
 		return;
 	if (!call->answered)
-		call_set_status(call, status, text);
+		h2call_set_status(call, status, text);
 	call->ended = true;
 	leave_stream(call);
-	call_ready(call);
+	h2call_ready(call);
 }
 
 /* ---- what the owner asks for ---- */
@@ -112,7 +112,7 @@ int grpc_call_send(struct grpc_call *call, const void *data, size_t len)
 		call->deferred = false;
 		nghttp2_session_resume_data(call->conn->h2, call->stream);
 	}
-	conn_kick(call->conn);
+	h2conn_kick(call->conn);
 	return 0;
 }
 
@@ -128,7 +128,7 @@ static void no_more_messages(struct grpc_call *call)
 		call->deferred = false;
 		nghttp2_session_resume_data(call->conn->h2, call->stream);
 	}
-	conn_kick(call->conn);
+	h2conn_kick(call->conn);
 }
 
 void grpc_call_done(struct grpc_call *call)
@@ -143,15 +143,15 @@ void grpc_call_accept(struct grpc_call *call, const struct grpc_call_ops *ops, v
 	call->arg = arg;
 	call->accepted = true;
 	if (!call->ended && h2_submit_response(call))
-		call_end(call, GRPC_INTERNAL, "out of memory");
-	call_ready(call);
+		h2call_end(call, GRPC_INTERNAL, "out of memory");
+	h2call_ready(call);
 }
 
 void grpc_call_finish(struct grpc_call *call, int status, const char *text)
 {
 	if (call->ended || call->finished)
 		return;
-	call_set_status(call, status, text);
+	h2call_set_status(call, status, text);
 	call->fresh = false;
 	if (call->accepted) {
 		no_more_messages(call);
@@ -159,8 +159,8 @@ void grpc_call_finish(struct grpc_call *call, int status, const char *text)
 	}
 	call->finished = true;
 	if (h2_submit_trailers_only(call, 200))
-		call_end(call, GRPC_INTERNAL, "out of memory");
-	conn_kick(call->conn);
+		h2call_end(call, GRPC_INTERNAL, "out of memory");
+	h2conn_kick(call->conn);
 }
 
 void grpc_call_cancel(struct grpc_call *call, int status, const char *text)
@@ -173,10 +173,10 @@ void grpc_call_cancel(struct grpc_call *call, int status, const char *text)
 	call->answered = false; /* this end is the caller's own */
 	call->broken = true;
 	call->paused = false;
-	call_end(call, status, text);
+	h2call_end(call, status, text);
 }
 
-void call_silence(struct grpc_call *call)
+void h2call_silence(struct grpc_call *call)
 {
 	call->ops = &no_ops;
 	call->broken = true;
@@ -186,8 +186,8 @@ void call_silence(struct grpc_call *call)
 void grpc_call_free(struct grpc_call *call)
 {
 	grpc_call_cancel(call, GRPC_CANCELLED, "");
-	call_silence(call);
-	call_ready(call);
+	h2call_silence(call);
+	h2call_ready(call);
 }
 
 void grpc_call_pause(struct grpc_call *call, bool paused)
@@ -196,7 +196,7 @@ void grpc_call_pause(struct grpc_call *call, bool paused)
 		return;
 	call->paused = paused;
 	if (!paused)
-		call_ready(call);
+		h2call_ready(call);
 }
 
 struct grpc_conn *grpc_call_conn(const struct grpc_call *call)
@@ -226,7 +226,7 @@ static void reject_input(struct grpc_call *call, int error)
 	if (call->conn->role->server) {
 		grpc_call_finish(call, status, text);
 	} else if (call->ended) {
-		call_set_status(call, status, text);
+		h2call_set_status(call, status, text);
 	} else {
 		grpc_call_cancel(call, status, text);
 	}
@@ -237,7 +237,7 @@ static void give_credit(struct grpc_call *call)
 {
 	if (call->credit && call->stream >= 0) {
 		nghttp2_session_consume_stream(call->conn->h2, call->stream, call->credit);
-		conn_kick(call->conn);
+		h2conn_kick(call->conn);
 	}
 	call->credit = 0;
 }
@@ -267,7 +267,7 @@ static bool deliver_messages(struct grpc_call *call)
 			call->ops->message(call, m.data, m.len, call->arg);
 		grpc_message_drop(call->in, &m);
 	}
-	call_ready(call);
+	h2call_ready(call);
 	return false;
 }
 
@@ -286,10 +286,10 @@ static void tell_closed(struct grpc_call *call)
 {
 	if (!call->conn->role->server && !call->broken && call->status == GRPC_OK &&
 	    evbuffer_get_length(call->in))
-		call_set_status(call, GRPC_INTERNAL, "the last message is cut");
+		h2call_set_status(call, GRPC_INTERNAL, "the last message is cut");
 	if (call->ops->closed)
 		call->ops->closed(call, call->status, call->text, call->arg);
-	call_destroy(call);
+	h2call_destroy(call);
 }
 
 static void tell_new(struct grpc_call *call)
@@ -312,7 +312,7 @@ static void tell_drained(struct grpc_call *call)
 		call->ops->drained(call, call->arg);
 }
 
-void call_deliver(struct grpc_call *call)
+void h2call_deliver(struct grpc_call *call)
 {
 	bool server = call->conn->role->server;
 
@@ -320,7 +320,7 @@ void call_deliver(struct grpc_call *call)
 		tell_new(call);
 	if (server && !call->accepted) {
 		if (call->ended)
-			call_destroy(call); /* refused, or gone before anybody saw it */
+			h2call_destroy(call); /* refused, or gone before anybody saw it */
 		return;
 	}
 	tell_drained(call);

@@ -62,7 +62,7 @@ static void client_ended(struct grpc_conn *c)
 	client_free(cl);
 }
 
-static const struct conn_role client_role = {
+static const struct h2conn_role client_role = {
 	.up = client_up,
 	.ended = client_ended,
 };
@@ -78,10 +78,10 @@ static void start_tls(struct grpc_client *cl)
 	if (!ssl || tls_client_prepare(ssl, &cl->pin, cl->host)) {
 		SSL_free(ssl);
 		close(fd);
-		conn_fail(cl->conn, -ENOMEM, "out of memory");
+		h2conn_fail(cl->conn, -ENOMEM, "out of memory");
 		return;
 	}
-	conn_handshake(cl->conn, fd, ssl);
+	h2conn_handshake(cl->conn, fd, ssl);
 }
 
 static void on_connect(evutil_socket_t fd, short what, void *arg)
@@ -136,8 +136,8 @@ static void try_next(struct grpc_client *cl, int err)
 			close(cl->fd);
 		cl->fd = -1;
 		if (cl->next == cl->n) {
-			conn_fail(cl->conn, -err, "connect to %s: %s",
-				  addr_text(&cl->conn->peer, text, sizeof(text)), strerror(err));
+			h2conn_fail(cl->conn, -err, "connect to %s: %s",
+				    addr_text(&cl->conn->peer, text, sizeof(text)), strerror(err));
 			return;
 		}
 		cl->conn->peer = cl->addrs[cl->next++];
@@ -153,12 +153,12 @@ static void on_lookup(const char *error, const union addr *addrs, size_t n, void
 	if (cl->conn->state != CONN_SETUP)
 		return;
 	if (error) {
-		conn_fail(cl->conn, -EHOSTUNREACH, "look up %s: %s", cl->host, error);
+		h2conn_fail(cl->conn, -EHOSTUNREACH, "look up %s: %s", cl->host, error);
 		return;
 	}
 	cl->addrs = calloc(n, sizeof(*addrs));
 	if (!cl->addrs) {
-		conn_fail(cl->conn, -ENOMEM, "out of memory");
+		h2conn_fail(cl->conn, -ENOMEM, "out of memory");
 		return;
 	}
 	memcpy(cl->addrs, addrs, n * sizeof(*addrs));
@@ -196,10 +196,11 @@ struct grpc_conn *grpc_client_connect(struct event_base *base, const struct grpc
 		err = errno;
 		goto out;
 	}
-	cl->conn = conn_new(base, &client_role, cl, &conf->limits);
+	cl->conn = h2conn_new(base, &client_role, cl, &conf->limits);
 	if (!cl->conn)
 		goto out;
 	cl->conn->pin = &cl->pin;
+	cl->conn->authority = cl->authority;
 	return cl->conn;
 out:
 	client_free(cl);
@@ -210,14 +211,13 @@ out:
 struct grpc_call *grpc_call_open(struct grpc_conn *c, const char *path, const char *authorization,
 				 const struct grpc_call_ops *ops, void *arg)
 {
-	const struct grpc_client *cl = c->owner;
 	struct grpc_call *call;
 
 	if ((c->state != CONN_SETUP && c->state != CONN_UP) || c->peer_goaway) {
 		errno = ENOTCONN;
 		return NULL;
 	}
-	call = call_new(c);
+	call = h2call_new(c);
 	if (!call) {
 		errno = ENOMEM;
 		return NULL;
@@ -226,12 +226,11 @@ struct grpc_call *grpc_call_open(struct grpc_conn *c, const char *path, const ch
 	call->arg = arg;
 	call->path = strdup(path);
 	call->authorization = authorization ? strdup(authorization) : NULL;
-	if (!call->path || (authorization && !call->authorization) ||
-	    h2_submit_request(call, cl->authority)) {
-		call_destroy(call);
+	if (!call->path || (authorization && !call->authorization) || h2_submit_request(call)) {
+		h2call_destroy(call);
 		errno = ENOMEM;
 		return NULL;
 	}
-	conn_kick(c);
+	h2conn_kick(c);
 	return call;
 }

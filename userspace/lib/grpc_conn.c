@@ -19,6 +19,8 @@
 #define TURN_CALLS 256 /* callbacks of one turn, before the loop's other work gets its chance */
 
 static void set_why(struct grpc_conn *c, int err, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+static void set_why(struct grpc_conn *c, int err, const char *fmt, va_list ap)
 {
 	if (c->why[0])
 		return;
@@ -37,12 +39,12 @@ static void note_why(struct grpc_conn *c, int err, const char *fmt, ...)
 	va_end(ap);
 }
 
-void conn_kick(struct grpc_conn *c)
+void h2conn_kick(struct grpc_conn *c)
 {
 	event_active(c->kick, EV_TIMEOUT, 0);
 }
 
-void conn_fail(struct grpc_conn *c, int err, const char *fmt, ...)
+void h2conn_fail(struct grpc_conn *c, int err, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -50,10 +52,10 @@ void conn_fail(struct grpc_conn *c, int err, const char *fmt, ...)
 	set_why(c, err, fmt, ap);
 	va_end(ap);
 	c->state = CONN_DEAD;
-	conn_kick(c);
+	h2conn_kick(c);
 }
 
-void conn_arm(struct grpc_conn *c, unsigned int ms)
+void h2conn_arm(struct grpc_conn *c, unsigned int ms)
 {
 	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 
@@ -73,8 +75,8 @@ static void pump(struct grpc_conn *c)
 		ssize_t n = nghttp2_session_mem_send(c->h2, &data);
 
 		if (n < 0 || (n > 0 && evbuffer_add(c->staged, data, (size_t)n))) {
-			conn_fail(c, -EPROTO, "HTTP/2: %s",
-				  n < 0 ? nghttp2_strerror((int)n) : "memory");
+			h2conn_fail(c, -EPROTO, "HTTP/2: %s",
+				    n < 0 ? nghttp2_strerror((int)n) : "memory");
 			return;
 		}
 		if (n == 0)
@@ -82,7 +84,7 @@ static void pump(struct grpc_conn *c)
 	}
 	/* One addition is one TLS record where it fits: bufferevents write with every addition. */
 	if (evbuffer_get_length(c->staged) && evbuffer_add_buffer(out, c->staged))
-		conn_fail(c, -ENOMEM, "out of memory");
+		h2conn_fail(c, -ENOMEM, "out of memory");
 }
 
 /*
@@ -102,7 +104,7 @@ static void linger(struct grpc_conn *c)
 	}
 	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
 	bufferevent_disable(c->bev, EV_WRITE);
-	conn_arm(c, c->limits.shutdown_ms);
+	h2conn_arm(c, c->limits.shutdown_ms);
 }
 
 static bool all_said(struct grpc_conn *c)
@@ -119,7 +121,7 @@ static void destroy(struct grpc_conn *c)
 
 	c->role->ended(c);
 	while ((call = TAILQ_FIRST(&c->calls)))
-		call_destroy(call);
+		h2call_destroy(call);
 	if (c->bev)
 		bufferevent_free(c->bev);
 	nghttp2_session_del(c->h2);
@@ -140,11 +142,11 @@ static void die(struct grpc_conn *c)
 	note_why(c, -ECONNABORTED, "closed");
 	TAILQ_FOREACH(call, &c->calls, all)
 	{
-		call_end(call, GRPC_UNAVAILABLE, c->why);
+		h2call_end(call, GRPC_UNAVAILABLE, c->why);
 		call->paused = false;
 	}
 	while (!c->silent && (call = TAILQ_FIRST(&c->calls)))
-		call_deliver(call);
+		h2call_deliver(call);
 	destroy(c);
 }
 
@@ -163,7 +165,7 @@ static void conn_turn(struct grpc_conn *c)
 			break;
 		TAILQ_REMOVE(&c->ready, call, ready);
 		call->on_ready = false;
-		call_deliver(call);
+		h2call_deliver(call);
 	}
 	if (c->state == CONN_UP || c->state == CONN_CLOSING) {
 		pump(c);
@@ -176,7 +178,7 @@ static void conn_turn(struct grpc_conn *c)
 	}
 	c->in_turn = false;
 	if (!TAILQ_EMPTY(&c->ready))
-		conn_kick(c);
+		h2conn_kick(c);
 }
 
 static void on_kick(evutil_socket_t fd, short what, void *arg)
@@ -207,8 +209,8 @@ static void watch_link(struct grpc_conn *c)
 	if (c->pinged)
 		limit += c->limits.keepalive_reply_ms;
 	if (silent >= limit) {
-		conn_fail(c, -ETIMEDOUT, "no answer to a keep-alive: nothing received for %u ms",
-			  silent);
+		h2conn_fail(c, -ETIMEDOUT, "no answer to a keep-alive: nothing received for %u ms",
+			    silent);
 		return;
 	}
 	limit -= silent;
@@ -216,13 +218,13 @@ static void watch_link(struct grpc_conn *c)
 		unsigned int idle = ms_since(c->idle_ns, now);
 
 		if (idle >= c->limits.idle_ms) {
-			conn_shutdown(c, "no call");
+			h2conn_shutdown(c, "no call");
 			return;
 		}
 		if (c->limits.idle_ms - idle < limit)
 			limit = c->limits.idle_ms - idle;
 	}
-	conn_arm(c, limit);
+	h2conn_arm(c, limit);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -231,7 +233,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	switch (c->state) {
 	case CONN_SETUP:
-		conn_fail(c, -ETIMEDOUT, "not connected within %u ms", c->limits.setup_ms);
+		h2conn_fail(c, -ETIMEDOUT, "not connected within %u ms", c->limits.setup_ms);
 		break;
 	case CONN_UP:
 		watch_link(c);
@@ -239,7 +241,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	case CONN_CLOSING:
 	case CONN_LINGER:
 	case CONN_DEAD:
-		conn_fail(c, -ETIMEDOUT, "the other end did not let the connection close");
+		h2conn_fail(c, -ETIMEDOUT, "the other end did not let the connection close");
 		break;
 	}
 	conn_turn(c);
@@ -256,7 +258,7 @@ static void feed(struct grpc_conn *c, struct evbuffer *in)
 		evbuffer_peek(in, -1, NULL, &v, 1);
 		n = nghttp2_session_mem_recv(c->h2, v.iov_base, v.iov_len);
 		if (n < 0) {
-			conn_fail(c, -EPROTO, "HTTP/2: %s", nghttp2_strerror((int)n));
+			h2conn_fail(c, -EPROTO, "HTTP/2: %s", nghttp2_strerror((int)n));
 			return;
 		}
 		evbuffer_drain(in, v.iov_len);
@@ -286,13 +288,13 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	int err = EVUTIL_SOCKET_ERROR();
 
 	if (c->state == CONN_LINGER)
-		conn_fail(c, 0, "closed"); /* why is set already */
+		h2conn_fail(c, 0, "closed"); /* why is set already */
 	else if (what & BEV_EVENT_EOF)
-		conn_fail(c, -ECONNRESET, "the other end closed the connection");
+		h2conn_fail(c, -ECONNRESET, "the other end closed the connection");
 	else if (err)
-		conn_fail(c, -err, "connection lost: %s", strerror(err));
+		h2conn_fail(c, -err, "connection lost: %s", strerror(err));
 	else
-		conn_fail(c, -ECONNRESET, "connection lost: TLS error");
+		h2conn_fail(c, -ECONNRESET, "connection lost: TLS error");
 	conn_turn(c);
 }
 
@@ -319,8 +321,8 @@ static void fill_limits(struct grpc_limits *l)
 		l->queue_max = 1 << 20;
 }
 
-struct grpc_conn *conn_new(struct event_base *base, const struct conn_role *role, void *owner,
-			   const struct grpc_limits *limits)
+struct grpc_conn *h2conn_new(struct event_base *base, const struct h2conn_role *role, void *owner,
+			     const struct grpc_limits *limits)
 {
 	struct grpc_conn *c = calloc(1, sizeof(*c));
 
@@ -343,11 +345,11 @@ struct grpc_conn *conn_new(struct event_base *base, const struct conn_role *role
 		free(c);
 		return NULL;
 	}
-	conn_arm(c, c->limits.setup_ms);
+	h2conn_arm(c, c->limits.setup_ms);
 	return c;
 }
 
-void conn_start(struct grpc_conn *c, struct bufferevent *bev)
+void h2conn_start(struct grpc_conn *c, struct bufferevent *bev)
 {
 	c->bev = bev;
 	c->state = CONN_UP;
@@ -357,15 +359,15 @@ void conn_start(struct grpc_conn *c, struct bufferevent *bev)
 	bufferevent_setwatermark(bev, EV_WRITE, GRPC_OUTPUT_LOW, 0);
 	bufferevent_enable(bev, EV_READ | EV_WRITE);
 	watch_link(c);
-	conn_kick(c);
+	h2conn_kick(c);
 }
 
-void conn_shutdown(struct grpc_conn *c, const char *why)
+void h2conn_shutdown(struct grpc_conn *c, const char *why)
 {
 	struct grpc_call *call;
 
 	if (c->state == CONN_SETUP) {
-		conn_fail(c, 0, "%s", why);
+		h2conn_fail(c, 0, "%s", why);
 		return;
 	}
 	if (c->state != CONN_UP)
@@ -382,11 +384,11 @@ void conn_shutdown(struct grpc_conn *c, const char *why)
 		else
 			grpc_call_cancel(call, GRPC_UNAVAILABLE, why);
 	}
-	conn_arm(c, c->limits.shutdown_ms);
-	conn_kick(c);
+	h2conn_arm(c, c->limits.shutdown_ms);
+	h2conn_kick(c);
 }
 
-void conn_calm(struct grpc_conn *c, const char *what)
+void h2conn_calm(struct grpc_conn *c, const char *what)
 {
 	if (c->state != CONN_UP && c->state != CONN_CLOSING)
 		return;
@@ -396,13 +398,13 @@ void conn_calm(struct grpc_conn *c, const char *what)
 	nghttp2_submit_goaway(c->h2, NGHTTP2_FLAG_NONE,
 			      nghttp2_session_get_last_proc_stream_id(c->h2),
 			      NGHTTP2_ENHANCE_YOUR_CALM, (const uint8_t *)what, strlen(what));
-	conn_arm(c, c->limits.shutdown_ms);
-	conn_kick(c);
+	h2conn_arm(c, c->limits.shutdown_ms);
+	h2conn_kick(c);
 }
 
 void grpc_conn_close(struct grpc_conn *c)
 {
-	conn_shutdown(c, "closed by this side");
+	h2conn_shutdown(c, "closed by this side");
 }
 
 void grpc_conn_free(struct grpc_conn *c)
@@ -412,9 +414,9 @@ void grpc_conn_free(struct grpc_conn *c)
 	c->silent = true;
 	c->state = CONN_DEAD;
 	TAILQ_FOREACH(call, &c->calls, all)
-	call_silence(call);
+	h2call_silence(call);
 	if (c->in_turn)
-		conn_kick(c);
+		h2conn_kick(c);
 	else
 		destroy(c);
 }

@@ -30,7 +30,7 @@ static void count_flood(struct grpc_conn *c, enum flood kind)
 	if (now - f->since_ns > FLOOD_WINDOW_NS)
 		*f = (struct flood_count){.since_ns = now};
 	if (++f->n > flood_limits[kind].max)
-		conn_calm(c, flood_limits[kind].what);
+		h2conn_calm(c, flood_limits[kind].what);
 }
 
 static struct grpc_call *call_of(nghttp2_session *h2, int32_t stream)
@@ -49,7 +49,7 @@ static int on_begin_headers(nghttp2_session *h2, const nghttp2_frame *frame, voi
 		return 0;
 	if (c->state != CONN_UP)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	call = call_new(c);
+	call = h2call_new(c);
 	if (!call)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	call->stream = frame->hd.stream_id;
@@ -119,7 +119,7 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint
 		return 0;
 	call->header_bytes += n + len + 32;
 	if (call->header_bytes > GRPC_HEADER_LIST_FATAL) {
-		conn_calm(c, "header_list_too_large");
+		h2conn_calm(c, "header_list_too_large");
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	}
 	if (call->header_bytes > GRPC_HEADER_LIST_MAX)
@@ -133,7 +133,7 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, const uint
 
 static void refuse(struct grpc_call *call, int http_status, int status, const char *text)
 {
-	call_set_status(call, status, text);
+	h2call_set_status(call, status, text);
 	call->finished = true;
 	h2_submit_trailers_only(call, http_status);
 }
@@ -148,7 +148,7 @@ static void on_request(struct grpc_call *call)
 		refuse(call, 415, GRPC_UNIMPLEMENTED, "not a gRPC request");
 	else
 		call->fresh = true;
-	call_ready(call);
+	h2call_ready(call);
 }
 
 /* The stream's last HEADERS or DATA has come; what does the answer amount to? */
@@ -160,22 +160,22 @@ static void on_answer(struct grpc_call *call)
 		return;
 	call->answered = true;
 	if (call->header_bytes > GRPC_HEADER_LIST_MAX) {
-		call_set_status(call, GRPC_RESOURCE_EXHAUSTED,
-				"the answer's header list is too large");
+		h2call_set_status(call, GRPC_RESOURCE_EXHAUSTED,
+				  "the answer's header list is too large");
 	} else if (call->http_status != 200) {
 		snprintf(text, sizeof(text), "HTTP status %d", call->http_status);
-		call_set_status(call, grpc_status_from_http(call->http_status), text);
+		h2call_set_status(call, grpc_status_from_http(call->http_status), text);
 	} else if (!call->grpc_type) {
-		call_set_status(call, GRPC_UNKNOWN, "the answer is not gRPC");
+		h2call_set_status(call, GRPC_UNKNOWN, "the answer is not gRPC");
 	} else {
-		call_set_status(call, GRPC_INTERNAL, "the answer ends without a grpc-status");
+		h2call_set_status(call, GRPC_INTERNAL, "the answer ends without a grpc-status");
 	}
 }
 
 static void on_end_stream(struct grpc_conn *c, struct grpc_call *call)
 {
 	call->peer_ended = true;
-	call_ready(call);
+	h2call_ready(call);
 	if (c->role->server)
 		return;
 	on_answer(call);
@@ -243,7 +243,7 @@ static int on_data(nghttp2_session *h2, uint8_t flags, int32_t stream, const uin
 	if (evbuffer_add(call->in, data, len))
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	call->credit += len;
-	call_ready(call);
+	h2call_ready(call);
 	return 0;
 }
 
@@ -256,7 +256,8 @@ static int on_stream_close(nghttp2_session *h2, int32_t stream, uint32_t code, v
 		return 0;
 	snprintf(text, sizeof(text), "the other end reset the call (%s)",
 		 nghttp2_http2_strerror(code));
-	call_end(call, call->conn->role->server ? GRPC_CANCELLED : grpc_status_from_h2(code), text);
+	h2call_end(call, call->conn->role->server ? GRPC_CANCELLED : grpc_status_from_h2(code),
+		   text);
 	return 0;
 }
 
@@ -298,7 +299,7 @@ static int on_frame_not_send(nghttp2_session *h2, const nghttp2_frame *frame, in
 	TAILQ_FOREACH(call, &c->calls, all)
 	{
 		if (call->stream == frame->hd.stream_id) {
-			call_end(call, GRPC_UNAVAILABLE, "the connection takes no new calls");
+			h2call_end(call, GRPC_UNAVAILABLE, "the connection takes no new calls");
 			break;
 		}
 	}

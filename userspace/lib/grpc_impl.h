@@ -24,7 +24,7 @@ struct tls_pin;
 #define GRPC_OUTPUT_HIGH       (64 << 10) /* no more frames are made while TLS has this much to send */
 #define GRPC_OUTPUT_LOW	       (16 << 10)
 
-enum conn_state {
+enum h2conn_state {
 	CONN_SETUP,   /* no session on the wire yet; calls may wait already */
 	CONN_UP,      /* frames flow */
 	CONN_CLOSING, /* our GOAWAY is out or about to be */
@@ -41,7 +41,7 @@ struct flood_count {
 };
 
 /* How the roles differ. All from conn_turn(). */
-struct conn_role {
+struct h2conn_role {
 	bool server;
 	void (*up)(struct grpc_conn *c);
 	void (*call)(struct grpc_conn *c, struct grpc_call *call);
@@ -57,8 +57,9 @@ TAILQ_HEAD(call_list, grpc_call);
  */
 struct grpc_conn {
 	struct event_base *base;
-	const struct conn_role *role;
-	void *owner; /* of the role */
+	const struct h2conn_role *role;
+	void *owner;	       /* of the role */
+	const char *authority; /* client: the role's */
 	struct bufferevent *bev;
 	nghttp2_session *h2;
 	struct event *kick;
@@ -68,7 +69,7 @@ struct grpc_conn {
 	struct grpc_limits limits;
 	struct call_list calls; /* all of them */
 	struct call_list ready; /* those with news for their owner */
-	enum conn_state state;
+	enum h2conn_state state;
 	bool in_turn;
 	bool silent;	  /* the owner has freed it: no callbacks */
 	bool mute;	  /* input is thrown away */
@@ -123,41 +124,41 @@ struct grpc_call {
 };
 
 /* grpc_conn.c */
-struct grpc_conn *conn_new(struct event_base *base, const struct conn_role *role, void *owner,
-			   const struct grpc_limits *limits);
+struct grpc_conn *h2conn_new(struct event_base *base, const struct h2conn_role *role, void *owner,
+			     const struct grpc_limits *limits);
 /* Starts HTTP/2 on a connected @bev, which the connection owns from now on. */
-void conn_start(struct grpc_conn *c, struct bufferevent *bev);
-void conn_kick(struct grpc_conn *c);
+void h2conn_start(struct grpc_conn *c, struct bufferevent *bev);
+void h2conn_kick(struct grpc_conn *c);
 /* Ends it in the next turn; the first reason given stays. */
-void conn_fail(struct grpc_conn *c, int err, const char *fmt, ...)
+void h2conn_fail(struct grpc_conn *c, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* GOAWAY, an end for every call, then linger. */
-void conn_shutdown(struct grpc_conn *c, const char *why);
+void h2conn_shutdown(struct grpc_conn *c, const char *why);
 /* GOAWAY ENHANCE_YOUR_CALM for a peer that wastes our time; nothing more is read of it. */
-void conn_calm(struct grpc_conn *c, const char *what);
-void conn_arm(struct grpc_conn *c, unsigned int ms);
+void h2conn_calm(struct grpc_conn *c, const char *what);
+void h2conn_arm(struct grpc_conn *c, unsigned int ms);
 
 /* grpc_h2.c */
 int h2_session_new(struct grpc_conn *c);
 
 /* grpc_submit.c: 0 or -ENOMEM; before they return nothing is sent */
-int h2_submit_request(struct grpc_call *call, const char *authority);
+int h2_submit_request(struct grpc_call *call);
 int h2_submit_response(struct grpc_call *call);
 int h2_submit_trailers_only(struct grpc_call *call, int http_status);
 
 /* grpc_call.c */
-struct grpc_call *call_new(struct grpc_conn *c);
-void call_ready(struct grpc_call *call);
+struct grpc_call *h2call_new(struct grpc_conn *c);
+void h2call_ready(struct grpc_call *call);
 /* The stream is gone; @status and @text count unless an answer is known already. */
-void call_end(struct grpc_call *call, int status, const char *text);
-void call_set_status(struct grpc_call *call, int status, const char *text);
+void h2call_end(struct grpc_call *call, int status, const char *text);
+void h2call_set_status(struct grpc_call *call, int status, const char *text);
 /* No callbacks any more, whatever is due. */
-void call_silence(struct grpc_call *call);
+void h2call_silence(struct grpc_call *call);
 /* Makes the callbacks that are due; frees the call after the last. Only from conn_turn(). */
-void call_deliver(struct grpc_call *call);
-void call_destroy(struct grpc_call *call);
+void h2call_deliver(struct grpc_call *call);
+void h2call_destroy(struct grpc_call *call);
 
-/* grpc_tls.c: from a connected socket to conn_start(); takes @fd and @ssl whatever comes. */
-void conn_handshake(struct grpc_conn *c, int fd, struct ssl_st *ssl);
+/* grpc_tls.c: from a connected socket to h2conn_start(); takes @fd and @ssl whatever comes. */
+void h2conn_handshake(struct grpc_conn *c, int fd, struct ssl_st *ssl);
 
 #endif

@@ -68,7 +68,7 @@ static void conn_ended(struct grpc_conn *c)
 	free(sc);
 }
 
-static const struct conn_role server_role = {
+static const struct h2conn_role server_role = {
 	.server = true,
 	.up = conn_up,
 	.call = conn_call,
@@ -82,7 +82,7 @@ static int add_conn(struct grpc_server *s, int fd, const struct sockaddr *peer, 
 	SSL *ssl = SSL_new(s->tls);
 
 	if (sc && ssl)
-		sc->conn = conn_new(s->base, &server_role, sc, &s->limits);
+		sc->conn = h2conn_new(s->base, &server_role, sc, &s->limits);
 	if (!sc || !ssl || !sc->conn) {
 		free(sc);
 		SSL_free(ssl);
@@ -93,7 +93,7 @@ static int add_conn(struct grpc_server *s, int fd, const struct sockaddr *peer, 
 	memcpy(&sc->conn->peer, peer, len < sizeof(sc->conn->peer) ? len : sizeof(sc->conn->peer));
 	TAILQ_INSERT_TAIL(&s->conns, sc, all);
 	s->n_conns++;
-	conn_handshake(sc->conn, fd, ssl);
+	h2conn_handshake(sc->conn, fd, ssl);
 	return 0;
 }
 
@@ -226,7 +226,7 @@ void grpc_server_shutdown(struct grpc_server *s)
 	s->stopping = true;
 	stop_listening(s);
 	TAILQ_FOREACH(sc, &s->conns, all)
-	conn_shutdown(sc->conn, "server is shutting down");
+	h2conn_shutdown(sc->conn, "server is shutting down");
 	if (TAILQ_EMPTY(&s->conns))
 		event_active(s->stopped, EV_TIMEOUT, 0);
 }

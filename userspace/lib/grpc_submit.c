@@ -54,7 +54,7 @@ static ssize_t read_queue(nghttp2_session *h2, int32_t stream, uint8_t *buf, siz
 	if (n < 0)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	if (call->want_drain && evbuffer_get_length(call->out) <= call->conn->limits.queue_max / 4)
-		call_ready(call);
+		h2call_ready(call);
 	if (evbuffer_get_length(call->out))
 		return n;
 	if (call->finished) {
@@ -71,7 +71,7 @@ static ssize_t read_queue(nghttp2_session *h2, int32_t stream, uint8_t *buf, siz
 	return n;
 }
 
-int h2_submit_request(struct grpc_call *call, const char *authority)
+int h2_submit_request(struct grpc_call *call)
 {
 	const nghttp2_data_provider body = {.read_callback = read_queue};
 	const char *auth = call->authorization;
@@ -81,7 +81,7 @@ int h2_submit_request(struct grpc_call *call, const char *authority)
 	nv[n++] = NV(":method", "POST");
 	nv[n++] = NV(":scheme", "https");
 	nv[n++] = NV(":path", call->path);
-	nv[n++] = NV(":authority", authority);
+	nv[n++] = NV(":authority", call->conn->authority);
 	nv[n++] = NV("te", "trailers");
 	nv[n++] = NV("content-type", "application/grpc");
 	nv[n++] = NV("user-agent", "portunus/" PORTUNUS_VERSION);

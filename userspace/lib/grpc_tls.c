@@ -22,14 +22,14 @@ static void explain_failure(struct grpc_conn *c, short what)
 
 	if (c->pin && c->pin->mismatch) {
 		tls_pin_explain(c->pin, text, sizeof(text));
-		conn_fail(c, -EKEYREJECTED, "%s", text);
+		h2conn_fail(c, -EKEYREJECTED, "%s", text);
 	} else if (reason) {
-		conn_fail(c, -EPROTO, "TLS handshake: %s", reason);
+		h2conn_fail(c, -EPROTO, "TLS handshake: %s", reason);
 	} else if ((what & BEV_EVENT_EOF) || !err) {
-		conn_fail(c, -ECONNRESET,
-			  "the other end closed the connection during the TLS handshake");
+		h2conn_fail(c, -ECONNRESET,
+			    "the other end closed the connection during the TLS handshake");
 	} else {
-		conn_fail(c, -err, "TLS handshake: %s", strerror(err));
+		h2conn_fail(c, -err, "TLS handshake: %s", strerror(err));
 	}
 }
 
@@ -42,13 +42,13 @@ static void on_handshake(struct bufferevent *bev, short what, void *arg)
 	if (!(what & BEV_EVENT_CONNECTED))
 		explain_failure(c, what);
 	else if (!tls_alpn_is(bufferevent_openssl_get_ssl(bev), TLS_ALPN_H2))
-		conn_fail(c, -EPROTONOSUPPORT,
-			  "the other end does not speak HTTP/2 (no ALPN \"h2\")");
+		h2conn_fail(c, -EPROTONOSUPPORT,
+			    "the other end does not speak HTTP/2 (no ALPN \"h2\")");
 	else
-		conn_start(c, bev);
+		h2conn_start(c, bev);
 }
 
-void conn_handshake(struct grpc_conn *c, int fd, SSL *ssl)
+void h2conn_handshake(struct grpc_conn *c, int fd, SSL *ssl)
 {
 	const int one = 1;
 	enum bufferevent_ssl_state state = c->role->server ? BUFFEREVENT_SSL_ACCEPTING
@@ -60,7 +60,7 @@ void conn_handshake(struct grpc_conn *c, int fd, SSL *ssl)
 	if (!c->bev) {
 		SSL_free(ssl);
 		close(fd);
-		conn_fail(c, -ENOMEM, "out of memory");
+		h2conn_fail(c, -ENOMEM, "out of memory");
 		return;
 	}
 	bufferevent_openssl_set_allow_dirty_shutdown(c->bev, 1);
