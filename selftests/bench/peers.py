@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The proxies that are compared: how each is configured, started and ended. Two threads for all."""
+import glob
 import json
 import os
 import subprocess
+from datetime import datetime
 
 from rig import Failure, Process, sh
 
@@ -151,7 +153,8 @@ class Ours(Proxy):
 
     def __init__(self, *args, **kw):
         super().__init__(*args, **kw)
-        self.instance = f"{self.rig.tag}-{self.name}"[-40:]
+        self.instance = f"{self.rig.tag}-{self.place.name}-{self.port}"
+        self.rig.undo(self.unpin)
 
     def rules(self):
         return [{"listen_port": self.port,
@@ -161,21 +164,36 @@ class Ours(Proxy):
         if not os.access(self.binary, os.X_OK):
             raise Failure("portunus-client is not built")
         path = self.file("json", json.dumps(self.rules()))
-        argv = [self.binary, "--rules", path, "--instance", self.instance, "--workers", str(THREADS)]
+        argv = [self.binary, "--rules", path, "--instance", self.instance,
+                "--workers", str(THREADS), "--state-dir", self.rig.dir,
+                "--shutdown-drain-timeout-secs", "0"]
         if self.accounting == "user":
             argv += ["--accounting", "user"]
         return argv
 
-    def start(self, wait=True):
-        self.rig.undo(self.unpin)
-        return super().start(wait)
-
     def unpin(self):
+        for path in glob.glob(f"/run/portunus/client-{self.instance}.*"):
+            os.unlink(path)
         sh(self.binary, "unpin", "--instance", self.instance)
 
-    def status(self):
-        return json.loads(self.place.proxy.run(self.binary, "status", "--json", "--instance",
-                                               self.instance))
+    def accounting_in_force(self):
+        """What its log says: "bpf", or "user" with the reason; None if nothing."""
+        for fields in self.events("edge.started"):
+            return fields.get("accounting"), fields.get("reason")
+        return None, "no edge.started in its log"
+
+    def events(self, name):
+        """The fields of its log lines of one event, with the wall-clock time as "at"."""
+        found = []
+        for line in self.process.log().splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if event.get("fields", {}).get("event") == name:
+                stamp = datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00"))
+                found.append({**event["fields"], "at": stamp.timestamp()})
+        return found
 
 
 class OursUser(Ours):

@@ -23,6 +23,10 @@ SYSCTL = {
 }
 
 
+# bpftool and nft are there.
+os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
 class Failure(Exception):
     """Something the benchmark needs did not work; the text says what."""
 
@@ -200,6 +204,16 @@ class Rig:
                 self.undo(lambda: os.rmdir(path))
                 return path
         return None
+
+    def foreign_sockops(self):
+        """How many programs of a parent cgroup see every socket made here, and cost everyone."""
+        if not self.cgroup_root:
+            return 0
+        try:
+            shown = json.loads(sh("bpftool", "-j", "cgroup", "show", self.cgroup_root, "effective"))
+        except (Failure, OSError, ValueError):
+            return 0
+        return sum("sock_ops" in p.get("attach_type", "") for p in shown)
 
     def cgroup(self, name):
         """A cgroup per process, as a service manager makes them: one's BPF programs see no other's

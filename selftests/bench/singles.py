@@ -2,15 +2,13 @@
 """The measures that need a fresh proxy each time: idle memory, failover, many ports, BPF run time."""
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
-from datetime import datetime
 
 from measures import BACKEND, MEASURES
 from peers import Haproxy, Nginx, Ours, OursUser, Path
-from rig import Failure, Place, read
+from rig import Failure, Place, read, sh
 from stats import median, quantile
 
 PRIMARY, SECONDARY, NOBODY = 9100, 9101, 9109
@@ -66,9 +64,9 @@ def idle_once(rig, place, proxy, count):
 # --- failover ---------------------------------------------------------------------------------
 
 BLACK_HOLE = "tcp dport {p} drop"
-# The first SYN from each source port, so every connection loses exactly one.
+# The first SYN of every fifth connection; its retransmission comes from a port that was seen.
 LOST_SYN = ("tcp dport {p} tcp flags & (syn | ack) == syn tcp sport != @seen "
-            "add @seen {{ tcp sport }} drop")
+            "numgen inc mod 5 == 0 add @seen {{ tcp sport }} drop")
 
 
 class Trouble:
@@ -107,16 +105,9 @@ class Trouble:
 
 def failed_at(proxy):
     """When our log says that the target became Failed (CLOCK_MONOTONIC, s), or None."""
-    for line in proxy.process.log().splitlines():
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        fields = event.get("fields", {})
-        if (fields.get("event") == "rule.target.health_changed"
-                and str(fields.get("to", "")).lower() == "failed"):
-            wall = datetime.fromisoformat(event["timestamp"].replace("Z", "+00:00")).timestamp()
-            return wall - (time.time() - time.monotonic())
+    for fields in proxy.events("rule.target.health_changed"):
+        if str(fields.get("to", "")).lower() == "failed":
+            return fields["at"] - (time.time() - time.monotonic())
     return None
 
 
@@ -160,11 +151,16 @@ def refused(trouble, cls, n):
 
 
 def lost_syn(trouble, cls, n):
+    """n connections one after the other, every fifth of which loses one SYN: only those count, and
+    they are told apart by being late."""
     proxy = trouble.fresh(cls)
     usual = trouble.healthy_ms(proxy)
     trouble.drop(LOST_SYN)
     try:
-        return {"usual_ms": usual, **summary(trouble.clients(proxy, count=n), usual)}
+        rows = trouble.clients(proxy, count=n)
+        late = [r for r in rows if r[4] or r[2] > usual + 20]
+        return {"usual_ms": usual, **summary(late, usual),
+                "by_secondary": sum(r[3] == "1" for r in rows)}
     finally:
         trouble.mend()
         proxy.stop()
@@ -196,7 +192,7 @@ def failover(rig, lacking, episodes, seconds, note):
         for scenario, repeats, run in (
                 ("black_hole", episodes if ours else 1, lambda: black_hole(trouble, cls, seconds, note)),
                 ("refused", episodes, lambda: refused(trouble, cls, 20)),
-                ("lost_syn", 1, lambda: lost_syn(trouble, cls, 30 if ours else 6)),
+                ("lost_syn", 1, lambda: lost_syn(trouble, cls, 150 if ours else 30)),
                 ("killed", episodes if ours else 1, lambda: killed(trouble, cls))):
             for _ in range(repeats):
                 try:
@@ -286,12 +282,13 @@ def reload_once(rig, place, proxy, path, port):
 
 # --- what BPF costs ---------------------------------------------------------------------------
 
-def programs(bpftool, pid):
-    """id -> (name, run_time_ns, run_cnt) of the programs that the process holds."""
-    done = subprocess.run([bpftool, "-j", "prog", "show"], capture_output=True, text=True, check=False)
-    return {p["id"]: (p.get("name", "?"), p.get("run_time_ns", 0), p.get("run_cnt", 0))
-            for p in json.loads(done.stdout or "[]")
-            if any(q.get("pid") == pid for q in p.get("pids", []))}
+def programs(cgroup):
+    """id -> (name, run_time_ns, run_cnt) of what is attached to the proxy's cgroup."""
+    found = {}
+    for attached in json.loads(sh("bpftool", "-j", "cgroup", "show", cgroup) or "[]"):
+        p = json.loads(sh("bpftool", "-j", "prog", "show", "id", str(attached["id"])))
+        found[p["id"]] = (p.get("name", "?"), p.get("run_time_ns", 0), p.get("run_cnt", 0))
+    return found
 
 
 def bpf_cost(rig, matrix, timing, lacking):
@@ -299,25 +296,24 @@ def bpf_cost(rig, matrix, timing, lacking):
     the other samples, because that clock costs time too."""
     if "portunus" not in matrix.proxies:
         return {"skipped": lacking.get("portunus", "it did not start")}
-    bpftool = shutil.which("bpftool", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    if not bpftool or not os.path.exists(BPF_STATS):
-        return {"skipped": "no bpftool, or no kernel.bpf_stats_enabled"}
+    if not rig.cgroup_root or not os.path.exists(BPF_STATS):
+        return {"skipped": "no cgroup v2, or no kernel.bpf_stats_enabled"}
     proxy, out = matrix.proxies["portunus"], {}
     restore = rig.sysctl(BPF_STATS, "1")
     try:
         for name in ("bulk-down-1", "bulk-down-8", "conn-64", "ping-64"):
-            out[name] = bpf_cost_once(rig, proxy, name, timing, bpftool)
+            out[name] = bpf_cost_once(rig, proxy, name, timing)
     finally:
         rig.sysctl(BPF_STATS, restore)
     return out
 
 
-def bpf_cost_once(rig, proxy, name, timing, bpftool):
-    before = programs(bpftool, proxy.process.pid)
+def bpf_cost_once(rig, proxy, name, timing):
+    before = programs(proxy.process.cgroup)
     verb, options = MEASURES[name]
     raw = rig.client(proxy.place.client, verb, proxy.to, seconds=timing.seconds, warm_up=0, **options)
     spent = {p[0]: (p[1] - before.get(i, p)[1], p[2] - before.get(i, p)[2])
-             for i, p in programs(bpftool, proxy.process.pid).items()}
+             for i, p in programs(proxy.process.cgroup).items()}
     per = raw["bytes"] / 1e9 if name.startswith("bulk") else raw["ops"]
     return {"ns": sum(s[0] for s in spent.values()) / per if per else None,
             "runs": sum(s[1] for s in spent.values()) / per if per else None,
