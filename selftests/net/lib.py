@@ -20,10 +20,10 @@ import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("PORTUNUS_BUILD", os.path.join(ROOT, "build"))
-CLIENT = os.path.join(BUILD, "portunus-client")
+CLIENT = os.environ.get("PORTUNUS_CLIENT", os.path.join(BUILD, "portunus-client"))
 PEER = os.path.join(BUILD, "tools", "peer")
 BPFFS = "/sys/fs/bpf"
-RUN = f"nt{os.getpid()}"  # in the name of everything that outlives a process: namespaces, pins
+RUN = f"nt{os.getpid()}-"  # begins the name of all that outlives a process: namespaces, pins, cgroups
 CASE_SECONDS = 30
 
 
@@ -370,7 +370,7 @@ def main(make_lab=None):
     signal.signal(signal.SIGALRM, _alarm)
     for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(s, _stop)
-    tmp = tempfile.mkdtemp(prefix=f"{RUN}-")
+    tmp = tempfile.mkdtemp(prefix=RUN)
     os.chmod(tmp, 0o755)
     janitor, leash = _janitor(RUN, tmp)
     try:

@@ -377,10 +377,16 @@ static bool step(struct conn *c, const struct step *s)
 static void report(struct conn *c, const char *at)
 {
 	struct tcp_info info;
+	struct sockaddr_storage self;
+	socklen_t len = sizeof(self);
 	uint64_t acked, received;
+	char port[8] = "0";
 	bool fin;
 
 	tcp_info(c, &info);
+	if (!getsockname(c->fd, (struct sockaddr *)&self, &len))
+		getnameinfo((struct sockaddr *)&self, len, NULL, 0, port, sizeof(port),
+			    NI_NUMERICSERV);
 	acked = info.tcpi_bytes_acked - (c->p->active && info.tcpi_bytes_acked ? 1 : 0);
 	if (acked > c->sent)
 		acked = c->sent;
@@ -402,11 +408,11 @@ static void report(struct conn *c, const char *at)
 	say(c->p,
 	    "{\"event\":\"done\",\"id\":%u,\"result\":\"%s\",\"at\":\"%s\",\"sent\":%llu,"
 	    "\"received\":%llu,\"eof\":%s,\"bytes_acked\":%llu,\"bytes_received\":%llu,"
-	    "\"retransmits\":%u,\"rtt_us\":%u,\"connect_ms\":%.3f,\"started\":%.3f,\"ms\":%.1f}\n",
+	    "\"local_port\":%s,\"retransmits\":%u,\"rtt_us\":%u,\"connect_ms\":%.3f,\"started\":%.3f,\"ms\":%.1f}\n",
 	    c->id, c->why ? c->why : "ok", at, (unsigned long long)c->sent,
 	    (unsigned long long)c->received, c->eof ? "true" : "false", (unsigned long long)acked,
-	    (unsigned long long)received, info.tcpi_total_retrans, info.tcpi_rtt, c->connect_ms,
-	    c->started, (now_s() - c->started) * 1000);
+	    (unsigned long long)received, port, info.tcpi_total_retrans, info.tcpi_rtt,
+	    c->connect_ms, c->started, (now_s() - c->started) * 1000);
 }
 
 static bool dial(struct conn *c)

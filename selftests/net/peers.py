@@ -6,6 +6,7 @@ import threading
 import time
 
 import lib
+import netns
 
 
 def listen(t, host, *steps, port=None, ns=None, **options):
@@ -116,23 +117,23 @@ class Greeter:
         except OSError:
             pass
 
-    def stop(self):
-        """The service dies: the listener goes, its connections too."""
+    def stop(self, connections=True):
+        """The service dies: the listener goes, and with it, unless told otherwise, what it accepted."""
         if self.socket:
-            # shutdown wakes the thread that sits in accept(), which else keeps the port open
             try:
-                self.socket.shutdown(socket.SHUT_RDWR)
+                self.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that sits in accept()
             except OSError:
                 pass
             self.socket.close()
             self.socket = None
-        for s in self.held:
+        for s in self.held if connections else ():
             try:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
             s.close()
-        self.held.clear()
+        if connections:
+            self.held.clear()
 
 
 def who(t, port, host="10.7.1.1", seconds=10):
@@ -153,6 +154,16 @@ def timed(function, *args, **kw):
     start = time.monotonic()
     got = function(*args, **kw)
     return got, time.monotonic() - start
+
+
+def serve(t, count):
+    """Greeters t0, t1, … on as many targets."""
+    return [Greeter(t, netns.TARGETS[i], f"t{i}") for i in range(count)]
+
+
+def to(*servers):
+    """Servers as targets of a rule."""
+    return [(s.host, s.port) for s in servers]
 
 
 class NameServer:
