@@ -70,7 +70,6 @@ class Edge:
         if active and isinstance(self.rules, list):
             for r in self.rules:
                 self.p.expect("rule.activated", port=r["listen_port"])
-        lib.until(lambda: os.path.exists(self.socket), "the status socket")
         return self
 
     def stop(self, seconds=15):
