@@ -80,7 +80,9 @@ static void keepalive_on(int fd)
 /*
  * Whether the peer of @leg owes us an answer and gave none for the sweep's limit. The time since the
  * last acknowledgment alone does not say so: after an idle hour it is an hour. So it counts from the
- * first look that saw bytes outstanding.
+ * first look that saw something unanswered. A reader that has stopped owes nothing between two
+ * zero-window probes, which come to be 120 s apart: the kernel sets its count of probes
+ * back with every acknowledgment, so it is 0 as long as each was answered (seen on 6.18).
  */
 static bool peer_is_dead(struct conn *c, int leg)
 {
@@ -91,7 +93,8 @@ static bool peer_is_dead(struct conn *c, int leg)
 
 	/* SIOCOUTQ counts the unacknowledged and the unsent (tcp(7)). */
 	if (ioctl(c->fd[leg], SIOCOUTQ, &outstanding) < 0 || outstanding <= 0 ||
-	    getsockopt(c->fd[leg], IPPROTO_TCP, TCP_INFO, &ti, &len) < 0) {
+	    getsockopt(c->fd[leg], IPPROTO_TCP, TCP_INFO, &ti, &len) < 0 ||
+	    (!ti.tcpi_unacked && !ti.tcpi_probes)) {
 		*since = 0;
 		return false;
 	}

@@ -3,6 +3,7 @@
 #include "edge/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,11 +18,25 @@
 #define QUIET_BATCH 2
 #define PAUSE_NS    (100 * NS_PER_MS)
 
+/* The lowest free descriptor says how full the table is, without taking a client's place. */
+static bool room_for_more(const struct listener *l)
+{
+	int fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return (unsigned)fd < l->worker->fd_pause_at;
+}
+
 static void resume(struct timer *t)
 {
 	struct listener *l = (struct listener *)((char *)t - offsetof(struct listener, resume));
+	struct worker *w = l->worker;
 
-	loop_move(&l->worker->loop, l->fd, &l->io, 0, EPOLLIN);
+	if (!room_for_more(l) && timer_set(&w->loop.timers, t, w->loop.now_ns + PAUSE_NS) == 0)
+		return;
+	loop_move(&w->loop, l->fd, &l->io, 0, EPOLLIN);
 }
 
 /* No fd, or no memory, is left for more: those that wait keep waiting in the kernel's queue. */
