@@ -84,6 +84,9 @@ static void test_bad(void **state)
 	refuses("portunus://::1:1" TAIL, "brackets");
 	refuses("portunus://a b:1" TAIL, "character");
 	refuses("portunus://u@h:1" TAIL, "character");
+	refuses("portunus://h\xff:1" TAIL, "character");
+	refuses("portunus://h:1" TAIL "\xff", "character");
+	refuses("portunus://h:1" TAIL " ", "character");
 	refuses("portunus://h:1", "path");
 	refuses("portunus://h:1/enroll", "path");
 	refuses("portunus://h:1/enroll/?pin=sha256:" HEX "&code=a", "path");

@@ -16,6 +16,12 @@ static const char pin_prefix[] = "sha256:";
 #define STRLEN(s) (sizeof(s) - 1)
 #define PIN_HEX	  64
 
+/* Both host and code end up in messages and headers that carry nothing else. */
+static bool is_graphic(char c)
+{
+	return c > ' ' && c < 0x7f;
+}
+
 static int parse_port(const char *text, size_t len, uint16_t *port)
 {
 	unsigned int v = 0;
@@ -55,7 +61,7 @@ const char *endpoint_split(const char *text, size_t len, char *host, uint16_t *p
 	if (n >= ENROLL_HOST_MAX)
 		return "the host is too long";
 	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f || strchr("/?#@[]\\", name[i]))
+		if (!is_graphic(name[i]) || strchr("/?#@[]\\", name[i]))
 			return "the host has a character that cannot be part of one";
 	memcpy(host, name, n);
 	host[n] = '\0';
@@ -83,6 +89,10 @@ static const char *parse_pair(const char *pair, size_t len, struct enroll_uri *o
 			return "code is empty";
 		if (n >= sizeof(out->code))
 			return "code is longer than 256 characters";
+		for (size_t i = 0; i < n; i++)
+			if (!is_graphic(value[i]))
+				return "code has a character that cannot be part of one";
+		memset(out->code, 0, sizeof(out->code));
 		memcpy(out->code, value, n);
 		out->code[n] = '\0';
 		*seen |= 2;
