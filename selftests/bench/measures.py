@@ -18,6 +18,8 @@ MEASURES = {
 }
 KINDS = ("direct", "dnat", "haproxy", "haproxy-splice", "haproxy-256k", "nginx", "portunus", "portunus-user")
 ONLY_BULK = ("haproxy-splice", "haproxy-256k")
+# No proxy, no bar: two rounds of these give the scale and leave the time to the others.
+BASELINES, BASELINE_ROUNDS = ("direct", "dnat"), 2
 BACKEND = 9100
 BACKENDS = list(range(BACKEND, BACKEND + 8))
 
@@ -74,9 +76,10 @@ class Matrix:
                 proxy.stop()
                 del self.proxies[kind]
 
-    def round(self, names, timing, rng, results, note):
+    def round(self, number, names, timing, rng, results, note):
         for name in names:
-            order = [k for k in self.proxies if k not in ONLY_BULK or name.startswith("bulk")]
+            order = [k for k in self.proxies if (k not in ONLY_BULK or name.startswith("bulk"))
+                     and (k not in BASELINES or number < BASELINE_ROUNDS)]
             rng.shuffle(order)
             taken = results.setdefault(self.name, {}).setdefault(name, {})
             for kind in order:

@@ -134,6 +134,8 @@ def black_hole(trouble, cls, seconds, note):
         note("black_hole: the edge's log has no transition to Failed; divided by time instead")
     at = known or rows[0][0] + seconds * 0.8
     lag = quantile([r[1] - r[0] for r in rows], 0.99) * 1e3
+    if lag > 5:
+        note(f"black_hole: the clients themselves started up to {lag:.0f} ms late (p99)")
     return {"usual_ms": usual, "failed_after_s": known and known - rows[0][0], "start_lag_p99_ms": lag,
             "before": summary([r for r in rows if r[1] < at], usual),
             "after": summary([r for r in rows if r[1] >= at + 0.005], usual)}
