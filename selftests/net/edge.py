@@ -124,7 +124,7 @@ class Edge:
 
     def health(self, rule_id=None):
         """1 for each Healthy and 0 for each Failed target, by row."""
-        return [r["health"] for r in self.stats(rule_id)["per_target"]]
+        return [1 - r["health"] for r in self.stats(rule_id)["per_target"]]
 
     def accepted(self, rule_id=None):
         """connections_accepted of each target, by row."""

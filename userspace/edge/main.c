@@ -17,6 +17,8 @@
 #include "edge/options.h"
 #include "edge/probe.h"
 #include "edge/resolve.h"
+#include "edge/status.h"
+#include "edge/verbs.h"
 #include "edge/worker.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -39,9 +41,11 @@ struct program {
 	struct edge *edge;
 	struct prober *prober;
 	struct netlink *netlink;
+	struct status *status;
 	struct event *signals[3];
 	struct event *account_news, *every_second, *sync, *drain;
 	uint64_t drain_until_ns, refreshed_ns;
+	char rules_from[512]; /* for the local view */
 	int lock_fd;
 };
 
@@ -293,6 +297,35 @@ static int take_lock(struct program *p)
 	return p->lock_fd < 0 ? p->lock_fd : 0;
 }
 
+/* Without it everything else goes on: the operator is told, not the clients. */
+static void serve_status(struct program *p)
+{
+	struct status_config c = {
+		.base = p->base,
+		.edge = p->edge,
+		.account = p->account,
+		.workers = p->workers,
+		.n_workers = p->n_workers,
+		.path = p->options.status_socket,
+		.instance = p->options.instance,
+		.rules_from = p->rules_from,
+		.started_unix_ms = clock_wall_ms(),
+	};
+	char path[128];
+
+	if (!c.path) {
+		instance_socket(p->options.instance, path, sizeof(path));
+		c.path = path;
+	}
+	snprintf(p->rules_from, sizeof(p->rules_from), "file %s", p->options.rules);
+	p->status = status_new(&c);
+	if (!p->status)
+		log_event(LOG_WARN, "status.unavailable", LOGF_STR("path", c.path),
+			  LOGF_STR("error", strerror(errno)),
+			  LOGF_STR("hint", "stats, drain and the other verbs do not work; see "
+					   "--status-socket"));
+}
+
 static int start(struct program *p)
 {
 	struct account_config account = {
@@ -332,12 +365,14 @@ static int start(struct program *p)
 	if (!p->netlink)
 		log_event(LOG_WARN, "netlink.unavailable", LOGF_STR("error", strerror(errno)),
 			  LOGF_STR("hint", "network changes do not trigger re-checks"));
+	serve_status(p);
 	return 0;
 }
 
 /* In the order that lets nothing be used after it is gone; each may be missing. */
 static void stop(struct program *p)
 {
+	status_free(p->status);
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_stop(&p->workers[i]);
 	if (p->edge)
@@ -406,10 +441,14 @@ static int serve(struct program *p)
 
 int main(int argc, char **argv)
 {
-	struct program *p = calloc(1, sizeof(*p));
+	const struct verb *verb = argc > 1 ? verb_find(argv[1]) : NULL;
+	struct program *p;
 	int status;
 
+	if (verb)
+		return verb_run(verb, argc - 1, argv + 1);
 	log_init("portunus_client", getenv("RUST_LOG"));
+	p = calloc(1, sizeof(*p));
 	if (!p)
 		return 1;
 	status = options_parse(argc, argv, &p->options);

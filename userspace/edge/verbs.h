@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PORTUNUS_EDGE_VERBS_H
+#define PORTUNUS_EDGE_VERBS_H
+
+struct verb;
+
+/* The verb of that name (stats, connections, status, drain, undrain, unpin), or NULL. */
+const struct verb *verb_find(const char *name);
+
+/*
+ * Runs it; argv[0] is the verb's name. Returns the exit status: 0 done, 1 error, 2 usage. Results
+ * go to stdout, errors to stderr. Asks the daemon over its status socket; starts no thread.
+ */
+int verb_run(const struct verb *v, int argc, char **argv);
+
+#endif

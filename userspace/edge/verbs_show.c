@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: MIT
+/* The daemon's answers as people read them: rules, their targets, connections, the edge itself. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "edge/verbs_internal.h"
+
+/* What is missing reads as 0, "" or NULL: an older daemon knows less. */
+static uint64_t number(const json_t *o, const char *key)
+{
+	return (uint64_t)json_integer_value(json_object_get(o, key));
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+static const json_t *rule_before(const struct show *how, size_t at, uint64_t id)
+{
+	const json_t *rules = how->before ? json_object_get(how->before, "rules") : NULL;
+	const json_t *r = json_array_get(rules, at);
+
+	/* Rules come by id: mostly the same place. */
+	if (r && number(r, "rule_id") == id)
+		return r;
+	json_array_foreach ((json_t *)rules, at, r)
+		if (number(r, "rule_id") == id)
+			return r;
+	return NULL;
+}
+
+static void rate_cell(struct table *t, const json_t *now, const json_t *before, const char *key,
+		      const struct show *how)
+{
+	uint64_t a = before ? number(before, key) : 0, b = number(now, key);
+	char buf[TEXT_SIZE];
+
+	if (before && b >= a && how->elapsed_ms)
+		table_cell(t, "%s/s", text_bytes((b - a) * 1000 / how->elapsed_ms, buf));
+	else
+		table_cell(t, "-");
+}
+
+/* ---- stats ---- */
+
+static void rule_cells(struct table *t, const json_t *r, size_t at, const struct show *how)
+{
+	uint64_t n = number(r, "targets");
+	const json_t *current = json_object_get(r, "current");
+	const char *address = text(r, "listen_address"), *reason = text(r, "reason");
+	char in[TEXT_SIZE], out[TEXT_SIZE];
+
+	table_cell(t, "%" PRIu64, number(r, "rule_id"));
+	table_cell(t, "%s:%" PRIu64, *address ? address : "*", number(r, "listen_port"));
+	table_cell(t, "%s%s%s", text(r, "state"), *reason ? ": " : "", reason);
+	if (n > 1)
+		table_cell(t, "%" PRIu64 "/%" PRIu64, number(r, "targets_healthy"), n);
+	else
+		table_cell(t, "-");
+	if (json_is_object(current))
+		table_cell(t, "%s:%" PRIu64, text(current, "host"), number(current, "port"));
+	else
+		table_cell(t, "(all drained)");
+	table_cell(t, "%s", text_bytes(number(r, "bytes_in"), in));
+	table_cell(t, "%s", text_bytes(number(r, "bytes_out"), out));
+	if (how->before) {
+		const json_t *before = rule_before(how, at, number(r, "rule_id"));
+
+		rate_cell(t, r, before, "bytes_in", how);
+		rate_cell(t, r, before, "bytes_out", how);
+	}
+	table_cell(t, "%" PRIu64, number(r, "active_connections"));
+	table_cell(t, "%" PRIu64, number(r, "connections_accepted"));
+	table_cell(t, "%" PRIu64, number(r, "target_failovers_total"));
+}
+
+static void show_rules(FILE *out, const json_t *rules, const struct show *how)
+{
+	static const struct column plain[] = {
+		{"RULE", true},	    {"LISTEN"},		 {"STATE"},	{"HEALTHY", true},
+		{"GOES TO"},	    {"IN", true},	 {"OUT", true}, {"ACTIVE", true},
+		{"ACCEPTED", true}, {"FAILOVERS", true},
+	};
+	static const struct column with_rates[] = {
+		{"RULE", true},	 {"LISTEN"},	   {"STATE"},	       {"HEALTHY", true},
+		{"GOES TO"},	 {"IN", true},	   {"OUT", true},      {"IN/s", true},
+		{"OUT/s", true}, {"ACTIVE", true}, {"ACCEPTED", true}, {"FAILOVERS", true},
+	};
+	struct table t = {.columns = plain, .n_columns = sizeof(plain) / sizeof(plain[0])};
+	size_t i;
+	json_t *r;
+
+	if (how->before) {
+		t.columns = with_rates;
+		t.n_columns = sizeof(with_rates) / sizeof(with_rates[0]);
+	}
+	json_array_foreach ((json_t *)rules, i, r)
+		rule_cells(&t, r, i, how);
+	table_print(&t, out);
+}
+
+static void target_cells(struct table *t, const json_t *r, const json_t *row,
+			 const struct show *how)
+{
+	const json_t *current = json_object_get(r, "current");
+	bool monitored = number(r, "targets") > 1, failed = number(row, "health");
+	bool drained = json_is_true(json_object_get(row, "drained"));
+	uint64_t connect_us = number(json_object_get(row, "kernel"), "connect_us");
+	char a[TEXT_SIZE], b[TEXT_SIZE], c[TEXT_SIZE];
+
+	/* The kernel sees the SYN and its answer; we see when we were woken. */
+	if (!connect_us)
+		connect_us = number(row, "usual_connect_us");
+	table_cell(t, "%s",
+		   json_is_object(current) && number(current, "index") == number(row, "index")
+			   ? ">"
+			   : "");
+	table_cell(t, "%" PRIu64, number(r, "rule_id"));
+	table_cell(t, "%" PRIu64, number(row, "index"));
+	table_cell(t, "%s:%" PRIu64, text(row, "host"), number(row, "port"));
+	table_cell(t, "%" PRIu64, number(row, "priority"));
+	table_cell(t, "%s", drained ? "drained" : !monitored ? "-" : failed ? "Failed" : "Healthy");
+	table_cell(t, "%s",
+		   monitored ? text_since(number(row, "health_since_unix_ms"), how->now_ms, a)
+			     : "-");
+	table_cell(t, "%" PRIu64, number(row, "consecutive_failures"));
+	table_cell(t, "%s", text_bytes(number(row, "bytes_in"), a));
+	table_cell(t, "%s", text_bytes(number(row, "bytes_out"), b));
+	table_cell(t, "%" PRIu64, number(row, "active_connections"));
+	table_cell(t, "%" PRIu64, number(row, "connections_accepted"));
+	table_cell(t, "%s", text_us(connect_us, c));
+	table_cell(t, "%s", text_since(number(row, "last_success_at_unix_ms"), how->now_ms, a));
+	table_cell(t, "%s", text_since(number(row, "last_failure_at_unix_ms"), how->now_ms, b));
+	table_cell(t, "%s", text_until(number(row, "next_check_unix_ms"), how->now_ms, c));
+	table_cell(t, "%s", text(row, "last_error"));
+}
+
+static void show_targets(FILE *out, const json_t *rules, const struct show *how)
+{
+	static const struct column columns[] = {
+		{""},
+		{"RULE", true},
+		{"IDX", true},
+		{"TARGET"},
+		{"PRIO", true},
+		{"HEALTH"},
+		{"SINCE"},
+		{"FAILS", true},
+		{"IN", true},
+		{"OUT", true},
+		{"ACTIVE", true},
+		{"CONNS", true},
+		{"CONNECT", true},
+		{"LAST OK"},
+		{"LAST FAIL"},
+		{"NEXT CHECK"},
+		{"LAST ERROR"},
+	};
+	struct table t = {.columns = columns, .n_columns = sizeof(columns) / sizeof(columns[0])};
+	json_t *r, *row;
+	size_t i, k;
+
+	json_array_foreach ((json_t *)rules, i, r)
+		json_array_foreach (json_object_get(r, "per_target"), k, row)
+			target_cells(&t, r, row, how);
+	table_print(&t, out);
+	fputs("> takes new connections\n", out);
+}
+
+/* Whether a byte here is an acknowledged or a written one is never left to guess. */
+static void show_basis(FILE *out, const json_t *answer)
+{
+	const char *error = text(answer, "refresh_error");
+
+	if (strcmp(text(answer, "accounting"), "bpf"))
+		fprintf(out, "accounting: user, bytes written to the sockets (%s)\n",
+			text(answer, "accounting_reason"));
+	else
+		fputs("accounting: bpf, bytes acknowledged by the receiver\n", out);
+	if (*error)
+		fprintf(out, "open connections are counted as of an earlier moment: %s\n", error);
+}
+
+void show_stats(FILE *out, const json_t *answer, const struct show *how)
+{
+	const json_t *rules = json_object_get(answer, "rules");
+
+	if (!json_array_size(rules))
+		fputs("no rules\n", out);
+	else
+		show_rules(out, rules, how);
+	if (how->per_target && json_array_size(rules)) {
+		fputc('\n', out);
+		show_targets(out, rules, how);
+	}
+	show_basis(out, answer);
+}
+
+/* ---- connections ---- */
+
+static void conn_cells(struct table *t, const json_t *c)
+{
+	const char *target = text(c, "target");
+	char a[TEXT_SIZE];
+
+	table_cell(t, "%" PRIu64, number(c, "rule_id"));
+	table_cell(t, "%s", text(c, "client"));
+	table_cell(t, "%s", *target ? target : "-");
+	table_cell(t, "%s", text(c, "state"));
+	table_cell(t, "%s", text_span(number(c, "age_ms"), a));
+	table_cell(t, "%s", text_bytes(number(c, "bytes_in"), a));
+	table_cell(t, "%s", text_bytes(number(c, "bytes_out"), a));
+	table_cell(t, "%s", text_us(number(c, "rtt_client_us"), a));
+	table_cell(t, "%s", text_us(number(c, "rtt_target_us"), a));
+	table_cell(t, "%" PRIu64, number(c, "retransmits_client"));
+	table_cell(t, "%" PRIu64, number(c, "retransmits_target"));
+	table_cell(t, "%s", text_bytes(number(c, "unacked_client"), a));
+	table_cell(t, "%s", text_bytes(number(c, "unacked_target"), a));
+}
+
+/* The oldest of each rule first. */
+static int by_rule_and_age(const void *a, const void *b)
+{
+	const json_t *x = *(const json_t *const *)a, *y = *(const json_t *const *)b;
+	uint64_t rx = number(x, "rule_id"), ry = number(y, "rule_id");
+	uint64_t ax = number(x, "age_ms"), ay = number(y, "age_ms");
+
+	if (rx != ry)
+		return rx < ry ? -1 : 1;
+	return ax > ay ? -1 : ax < ay;
+}
+
+void show_connections(FILE *out, const json_t *answer)
+{
+	/* C: towards the client, T: towards the target. */
+	static const struct column columns[] = {
+		{"RULE", true},	     {"CLIENT"},       {"TARGET"},	 {"STATE"},
+		{"AGE", true},	     {"IN", true},     {"OUT", true},	 {"RTT C", true},
+		{"RTT T", true},     {"RETR C", true}, {"RETR T", true}, {"UNACKED C", true},
+		{"UNACKED T", true},
+	};
+	struct table t = {.columns = columns, .n_columns = sizeof(columns) / sizeof(columns[0])};
+	const json_t *all = json_object_get(answer, "connections"), **sorted;
+	size_t n = json_array_size(all);
+
+	sorted = calloc(n + 1, sizeof(*sorted));
+	for (size_t i = 0; sorted && i < n; i++)
+		sorted[i] = json_array_get(all, i);
+	if (sorted && n) {
+		qsort(sorted, n, sizeof(*sorted), by_rule_and_age);
+		for (size_t i = 0; i < n; i++)
+			conn_cells(&t, sorted[i]);
+		table_print(&t, out);
+	}
+	free(sorted);
+	fprintf(out, "%zu connection%s%s\n", n, n == 1 ? "" : "s",
+		n ? " (C: towards the client, T: towards the target)" : "");
+}
+
+/* ---- status ---- */
+
+void show_status(FILE *out, const json_t *a)
+{
+	const json_t *rules = json_object_get(a, "rules"), *fds = json_object_get(a, "fds");
+	const char *instance = text(a, "instance"), *reason = text(a, "accounting_reason");
+	char buf[TEXT_SIZE];
+
+	fprintf(out, "version       %s\n", text(a, "version"));
+	fprintf(out, "instance      %s, pid %" PRIu64 ", up %s\n", *instance ? instance : "default",
+		number(a, "pid"), text_span(number(a, "uptime_secs") * 1000, buf));
+	fprintf(out, "rules         %" PRIu64 " active, %" PRIu64 " failed (from %s)\n",
+		number(rules, "active"), number(rules, "failed"), text(a, "rules_from"));
+	fprintf(out, "connections   %" PRIu64 "\n", number(a, "connections"));
+	fprintf(out, "accounting    %s%s%s\n", text(a, "accounting"), *reason ? ": " : "", reason);
+	fprintf(out, "relay         %s\n", text(a, "relay"));
+	fprintf(out, "workers       %" PRIu64 "\n", number(a, "workers"));
+	fprintf(out, "descriptors   %" PRIu64 " of %" PRIu64 "\n", number(fds, "open"),
+		number(fds, "limit"));
+	fprintf(out, "memory        %s\n", text_bytes(number(a, "rss_bytes"), buf));
+	fprintf(out,
+		"lacked        %" PRIu64 " times descriptors to accept, %" PRIu64
+		" times a pipe to splice\n",
+		number(a, "accept_pauses"), number(a, "pipes_refused"));
+}
+
+void show_on_terminal(FILE *out, const char *text, unsigned rows, unsigned columns)
+{
+	fputs("\033[H", out);
+	for (unsigned row = 0; *text && row < rows; row++) {
+		size_t len = strcspn(text, "\n");
+
+		/* Each line ends with what clears the rest of an older, longer one. */
+		fprintf(out, "%.*s\033[K", (int)(len < columns ? len : columns), text);
+		if (row + 1 < rows)
+			fputc('\n', out);
+		text += len + (text[len] == '\n');
+	}
+	fputs("\033[J", out);
+	fflush(out);
+}
