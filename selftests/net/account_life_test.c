@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs one case of the accounting tests that concern the life of the module: restarts, records,
- * refreshes, fallbacks. test_account_kernel is the list of them; exit codes as account_test.
+ * Accounting tests that concern the life of the module: restarts, pins, fallbacks, sockets that
+ * outlive a process. test_account_kernel is the list of them.
  */
 #include "account_rig.h"
 
-#include <bpf/bpf.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-
-#include "bpf/account.h"
 
 static const char *value_of(const char *const *args, const char *name)
 {
@@ -19,24 +16,6 @@ static const char *value_of(const char *const *args, const char *name)
 		if (!strncmp(*args, name, n) && (*args)[n] == '=')
 			return *args + n + 1;
 	return NULL;
-}
-
-static int pin_fd(const struct rig *rig, const char *name)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/portunus/v%d-%s/%s", rig->bpffs, ACCOUNT_ABI,
-		 rig->instance, name);
-	return bpf_obj_get(path);
-}
-
-static bool pin_exists(const struct rig *rig, const char *name)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/portunus/v%d-%s/%s", rig->bpffs, ACCOUNT_ABI,
-		 rig->instance, name);
-	return !access(path, F_OK);
 }
 
 static uint32_t link_id(const struct rig *rig, const char *name)
@@ -49,21 +28,6 @@ static uint32_t link_id(const struct rig *rig, const char *name)
 		return 0;
 	close(fd);
 	return info.id;
-}
-
-static int move(int from, int to, uint64_t n)
-{
-	static char buf[1 << 16];
-
-	while (n) {
-		ssize_t w = send(from, buf, n < sizeof(buf) ? n : sizeof(buf), 0);
-
-		if (w <= 0 || recv(to, buf, (size_t)w, MSG_WAITALL) != w)
-			return -1;
-		n -= (uint64_t)w;
-	}
-	rig_drained(from);
-	return 0;
 }
 
 static int case_restart(struct rig *rig, const char *const *args)
@@ -261,159 +225,6 @@ static int case_kill(struct rig *rig, const char *const *args)
 	return 0;
 }
 
-struct churn {
-	struct rig *rig;
-	uint64_t sent, got;
-	int errors, n;
-	volatile bool stop;
-};
-
-static void *churn_run(void *arg)
-{
-	struct churn *c = arg;
-
-	for (int i = 0; i < c->n; i++) {
-		struct end ours = {.send = (uint64_t)(i * 37)}, peers = {.send = (uint64_t)i};
-
-		if (rig_pair(c->rig, true, &ours.fd, &peers.fd)) {
-			c->errors++;
-			continue;
-		}
-		if (i % 3 == 0) {
-			close(ours.fd);
-			rig_reset(peers.fd);
-			continue;
-		}
-		ends_run(&ours, &peers);
-		c->got += peers.got;
-		c->sent += peers.sent;
-	}
-	return NULL;
-}
-
-static void *refresh_run(void *arg)
-{
-	struct churn *c = arg;
-
-	for (c->n = 0; !c->stop; c->n++)
-		c->errors += account_refresh(c->rig->a, clock_mono_ns()) != 0;
-	return NULL;
-}
-
-static int case_churn(struct rig *rig, const char *const *args)
-{
-	struct churn work[2] = {{.rig = rig, .n = 1500}, {.rig = rig, .n = 1500}};
-	struct churn readers[3] = {{.rig = rig}, {.rig = rig}, {.rig = rig}};
-	uint64_t began = clock_mono_ns(), sent, got;
-	pthread_t w[2], f[3];
-	struct account_record r;
-	double secs;
-
-	for (int i = 0; i < 3; i++)
-		pthread_create(&f[i], NULL, refresh_run, &readers[i]);
-	for (int i = 0; i < 2; i++)
-		pthread_create(&w[i], NULL, churn_run, &work[i]);
-	for (int i = 0; i < 2; i++)
-		pthread_join(w[i], NULL);
-	secs = (double)(clock_mono_ns() - began) / NS_PER_SEC;
-	for (int i = 0; i < 3; i++) {
-		readers[i].stop = true;
-		pthread_join(f[i], NULL);
-		CHECK(!readers[i].errors, "refresh");
-		CHECK(readers[i].n <= 4 * secs + 4, "%d refreshes in %.1f s", readers[i].n, secs);
-	}
-	CHECK(!work[0].errors && !work[1].errors, "connections");
-	got = work[0].got + work[1].got;
-	sent = work[0].sent + work[1].sent;
-	r = rig_quiet(rig, got, 0);
-	CHECK(r.bytes_in == got && r.received_out == sent, "%" PRIu64 " for %" PRIu64, r.bytes_in,
-	      got);
-	CHECK(r.active == 0 && r.ok == 3000 && r.attempted == 3000, "%" PRIu64 " %" PRIu64,
-	      r.active, r.ok);
-	return 0;
-}
-
-/* A request is never answered by a refresh that began before it. */
-static int case_refresh(struct rig *rig, const char *const *args)
-{
-	uint64_t t0, t1, t2, t3, asked;
-
-	t0 = clock_mono_ns();
-	CHECK(!account_refresh(rig->a, t0), "first");
-	t1 = clock_mono_ns();
-	CHECK(t1 - t0 < 200 * NS_PER_MS, "the first one waited");
-	CHECK(!account_refresh(rig->a, t0) && clock_mono_ns() - t1 < 50 * NS_PER_MS,
-	      "one that has begun since was not good enough");
-	asked = clock_mono_ns();
-	CHECK(!account_refresh(rig->a, asked), "second");
-	t2 = clock_mono_ns();
-	CHECK(t2 - t0 > 245 * NS_PER_MS && t2 - t0 < 900 * NS_PER_MS, "%" PRIu64 " ms",
-	      (uint64_t)((t2 - t0) / NS_PER_MS));
-	usleep(300000);
-	t3 = clock_mono_ns();
-	CHECK(!account_refresh(rig->a, t3) && clock_mono_ns() - t3 < 200 * NS_PER_MS, "waited");
-	return 0;
-}
-
-/* Records: many of them, given back, taken again, and a full map. */
-static int case_slots(struct rig *rig, const char *const *args)
-{
-	enum { N = 10000 };
-	struct account_key key = {.rule_id = 1, .port = 80, .host = "slots.example"};
-	uint64_t first = 0, slot, again, began = clock_mono_ns(), ms;
-	struct account_record r;
-	int ours, peers, rc;
-
-	for (int i = 0; i < N; i++, key.rule_id++) {
-		CHECK(!account_slot_get(rig->a, &key, &slot) && slot, "%d", i);
-		first = first ? first : slot;
-	}
-	ms = (clock_mono_ns() - began) / NS_PER_MS;
-	fprintf(stderr, "  %d inserts: %" PRIu64 " ms\n", N, ms);
-	CHECK(ms < 500, "%" PRIu64 " ms", ms);
-	account_close(rig->a);
-	began = clock_mono_ns();
-	CHECK(!rig_open(rig), "open");
-	key.rule_id = 1;
-	for (int i = 0; i < N; i++, key.rule_id++)
-		CHECK(!account_slot_get(rig->a, &key, &slot) && slot == first + (uint64_t)i, "%d",
-		      i);
-	ms = (clock_mono_ns() - began) / NS_PER_MS;
-	fprintf(stderr, "  open and %d take-overs: %" PRIu64 " ms\n", N, ms);
-	CHECK(ms < 500, "%" PRIu64 " ms", ms);
-
-	/* Given back with a socket open: stays, and can be had again. */
-	CHECK(!rig_pair(rig, true, &ours, &peers) && !move(ours, peers, 10), "pair");
-	slot = rig->slot;
-	account_slot_put(rig->a, slot);
-	for (int i = 0; i < 4; i++, usleep(700000))
-		account_refresh(rig->a, clock_mono_ns());
-	CHECK(!account_read(rig->a, slot, &r) && r.bytes_in == 10, "deleted under a socket");
-	key = (struct account_key){.rule_id = RULE,
-				   .listen_port = 4200,
-				   .port = 4201,
-				   .host = rig->host};
-	CHECK(!account_slot_get(rig->a, &key, &again) && again == slot, "%" PRIu64, again);
-	account_slot_put(rig->a, slot);
-	close(ours);
-	close(peers);
-	for (int i = 0; i < 5; i++, usleep(700000))
-		account_refresh(rig->a, clock_mono_ns());
-	CHECK(account_read(rig->a, slot, &r) == -ENOENT, "not deleted");
-	CHECK(!account_slot_get(rig->a, &key, &again) && again > slot, "number used twice");
-
-	/* Full: visible; what an earlier process left makes room. */
-	key = (struct account_key){.rule_id = 1, .port = 81, .host = "full.example"};
-	while (!(rc = account_slot_get(rig->a, &key, &slot)))
-		key.rule_id++;
-	CHECK(rc == -ENOSPC && slot == 0, "%d", rc);
-	account_close(rig->a);
-	rig->scope = "other";
-	CHECK(!rig_open(rig), "no room made");
-	account_slots_settled(rig->a);
-	return 0;
-}
-
 static int case_unpin(struct rig *rig, const char *const *args)
 {
 	int ours, peers;
@@ -441,14 +252,9 @@ static int case_hold(struct rig *rig, const char *const *args)
 	return read(STDIN_FILENO, &c, 1) < 0;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(struct rig *rig, const char *const *args);
-	bool keep; /* the pins, for the next process */
-} cases[] = {
+static const struct rig_case cases[] = {
 	{"restart", case_restart}, {"cgroup", case_cgroup},   {"double", case_double},
 	{"layout", case_layout},   {"late", case_late},	      {"kill", case_kill},
-	{"churn", case_churn},	   {"refresh", case_refresh}, {"slots", case_slots},
 	{"unpin", case_unpin},	   {"hold", case_hold, true},
 };
 
@@ -480,29 +286,16 @@ static int say_mode(struct rig *rig)
 
 int main(int argc, char **argv)
 {
+	const char *bpffs = getenv("BPFFS");
 	struct rig rig = {.instance = getenv("INSTANCE"),
-			  .bpffs = getenv("BPFFS") ? getenv("BPFFS") : "/sys/fs/bpf",
-			  .scope = "file:",
-			  .host = "127.0.0.1",
-			  .own = "127.0.0.1"};
-	int rc = 2;
+			  .bpffs = bpffs ? bpffs : "/sys/fs/bpf",
+			  .scope = "file:"};
 
-	log_init("account_test", getenv("RUST_LOG"));
-	if (argc < 2 || !rig.instance) {
-		fprintf(stderr, "usage: INSTANCE=name account_life_test CASE [option…]\n");
-		return 2;
-	}
-	if (!strcmp(argv[1], "mode"))
+	if (argc == 2 && rig.instance && !strcmp(argv[1], "mode")) {
+		log_init("account_test", getenv("RUST_LOG"));
 		return say_mode(&rig);
-	if (!strcmp(argv[1], "remove"))
-		return account_unpin(rig.bpffs, rig.instance) < 0;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (strcmp(argv[1], cases[i].name))
-			continue;
-		rc = rig_open(&rig) || cases[i].run(&rig, (const char *const *)argv + 2);
-		account_close(rig.a);
-		if (!cases[i].keep)
-			account_unpin(rig.bpffs, rig.instance);
 	}
-	return rc;
+	if (argc == 2 && rig.instance && !strcmp(argv[1], "remove"))
+		return account_unpin(rig.bpffs, rig.instance) < 0;
+	return rig_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -24,6 +24,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
+
+#include "bpf/account.h"
 #include "edge/account.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -230,6 +233,41 @@ static inline void rig_reset(int fd)
 	close(fd);
 }
 
+/* A pin of the instance. */
+static inline int pin_fd(const struct rig *rig, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/portunus/v%d-%s/%s", rig->bpffs, ACCOUNT_ABI,
+		 rig->instance, name);
+	return bpf_obj_get(path);
+}
+
+static inline bool pin_exists(const struct rig *rig, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/portunus/v%d-%s/%s", rig->bpffs, ACCOUNT_ABI,
+		 rig->instance, name);
+	return !access(path, F_OK);
+}
+
+/* Sends and reads that many bytes, in small turns; returns when they are acknowledged. */
+static inline int move(int from, int to, uint64_t n)
+{
+	static char buf[1 << 16];
+
+	while (n) {
+		ssize_t w = send(from, buf, n < sizeof(buf) ? n : sizeof(buf), 0);
+
+		if (w <= 0 || recv(to, buf, (size_t)w, MSG_WAITALL) != w)
+			return -1;
+		n -= (uint64_t)w;
+	}
+	rig_drained(from);
+	return 0;
+}
+
 /* One end: sends, half-closes, reads to the end, closes. */
 struct end {
 	int fd;
@@ -296,6 +334,42 @@ static inline void ends_run(struct end *ours, struct end *peers)
 	pthread_create(&peers->thread, NULL, end_run, peers);
 	end_run(ours);
 	pthread_join(peers->thread, NULL);
+}
+
+/*
+ * Runs the case that the command line names, on a fresh instance which is removed after it. Exit
+ * code 0: as expected, 1: not, 2: no such case.
+ */
+struct rig_case {
+	const char *name;
+	int (*run)(struct rig *rig, const char *const *args);
+	bool keep; /* the pins, for the next process */
+};
+
+static inline int rig_main(int argc, char **argv, const struct rig_case *cases, size_t n)
+{
+	struct rig rig = {.instance = getenv("INSTANCE"),
+			  .bpffs = getenv("BPFFS") ? getenv("BPFFS") : "/sys/fs/bpf",
+			  .scope = "file:",
+			  .host = getenv("HOST") ? getenv("HOST") : "127.0.0.1",
+			  .own = getenv("OWN") ? getenv("OWN") : "127.0.0.1",
+			  .peer_net = getenv("PEER_NET")};
+	int rc = 2;
+
+	log_init("account_test", getenv("RUST_LOG"));
+	if (argc < 2 || !rig.instance) {
+		fprintf(stderr, "usage: INSTANCE=name %s CASE [option…]\n", argv[0]);
+		return 2;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(argv[1], cases[i].name))
+			continue;
+		rc = rig_open(&rig) || cases[i].run(&rig, (const char *const *)argv + 2);
+		account_close(rig.a);
+		if (!cases[i].keep)
+			account_unpin(rig.bpffs, rig.instance);
+	}
+	return rc;
 }
 
 #endif

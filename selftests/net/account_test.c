@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Runs one case of the accounting tests against the kernel, with real sockets and without the relay;
- * test_account_kernel is the list of them. Exit code 0: as expected, 1: not, 2: no such case.
+ * Accounting tests of one connection each: what real sockets moved, without the relay, against what
+ * the kernel counted. test_account_kernel is the list of them.
  */
 #include "account_rig.h"
-
-#include <sys/wait.h>
 
 #define MIB (1ull << 20)
 
@@ -272,10 +270,7 @@ static int case_idle(struct rig *rig, const char *const *args)
 	return 0;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(struct rig *rig, const char *const *args);
-} cases[] = {
+static const struct rig_case cases[] = {
 	{"transfer", case_transfer},
 	{"inherit", case_inherit},
 	{"unassigned", case_unassigned},
@@ -289,25 +284,5 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	struct rig rig = {.instance = getenv("INSTANCE"),
-			  .bpffs = "/sys/fs/bpf",
-			  .scope = "file:",
-			  .host = getenv("HOST") ? getenv("HOST") : "127.0.0.1",
-			  .own = getenv("OWN") ? getenv("OWN") : "127.0.0.1",
-			  .peer_net = getenv("PEER_NET")};
-	int rc = 2;
-
-	log_init("account_test", getenv("RUST_LOG"));
-	if (argc < 2 || !rig.instance) {
-		fprintf(stderr, "usage: INSTANCE=name account_test CASE [option…]\n");
-		return 2;
-	}
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (strcmp(argv[1], cases[i].name))
-			continue;
-		rc = rig_open(&rig) || cases[i].run(&rig, (const char *const *)argv + 2);
-		account_close(rig.a);
-		account_unpin(rig.bpffs, rig.instance);
-	}
-	return rc;
+	return rig_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
 }

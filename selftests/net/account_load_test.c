@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Accounting tests with many of something: connections beside refreshes, records, and what it costs.
+ * test_account_kernel is the list of them, but for "cost", which people run.
+ */
+#include "account_rig.h"
+
+struct churn {
+	struct rig *rig;
+	uint64_t sent, got;
+	int errors, n;
+	volatile bool stop;
+};
+
+static void *churn_run(void *arg)
+{
+	struct churn *c = arg;
+
+	for (int i = 0; i < c->n; i++) {
+		struct end ours = {.send = (uint64_t)(i * 37)}, peers = {.send = (uint64_t)i};
+
+		if (rig_pair(c->rig, true, &ours.fd, &peers.fd)) {
+			c->errors++;
+			continue;
+		}
+		if (i % 3 == 0) {
+			close(ours.fd);
+			rig_reset(peers.fd);
+			continue;
+		}
+		ends_run(&ours, &peers);
+		c->got += peers.got;
+		c->sent += peers.sent;
+	}
+	return NULL;
+}
+
+static void *refresh_run(void *arg)
+{
+	struct churn *c = arg;
+
+	for (c->n = 0; !c->stop; c->n++)
+		c->errors += account_refresh(c->rig->a, clock_mono_ns()) != 0;
+	return NULL;
+}
+
+static int case_churn(struct rig *rig, const char *const *args)
+{
+	struct churn work[2] = {{.rig = rig, .n = 1500}, {.rig = rig, .n = 1500}};
+	struct churn readers[3] = {{.rig = rig}, {.rig = rig}, {.rig = rig}};
+	uint64_t began = clock_mono_ns(), sent, got;
+	pthread_t w[2], f[3];
+	struct account_record r;
+	double secs;
+
+	for (int i = 0; i < 3; i++)
+		pthread_create(&f[i], NULL, refresh_run, &readers[i]);
+	for (int i = 0; i < 2; i++)
+		pthread_create(&w[i], NULL, churn_run, &work[i]);
+	for (int i = 0; i < 2; i++)
+		pthread_join(w[i], NULL);
+	secs = (double)(clock_mono_ns() - began) / NS_PER_SEC;
+	for (int i = 0; i < 3; i++) {
+		readers[i].stop = true;
+		pthread_join(f[i], NULL);
+		CHECK(!readers[i].errors, "refresh");
+		CHECK(readers[i].n <= 4 * secs + 4, "%d refreshes in %.1f s", readers[i].n, secs);
+	}
+	CHECK(!work[0].errors && !work[1].errors, "connections");
+	got = work[0].got + work[1].got;
+	sent = work[0].sent + work[1].sent;
+	r = rig_quiet(rig, got, 0);
+	CHECK(r.bytes_in == got && r.received_out == sent, "%" PRIu64 " for %" PRIu64, r.bytes_in,
+	      got);
+	CHECK(r.active == 0 && r.ok == 3000 && r.attempted == 3000, "%" PRIu64 " %" PRIu64,
+	      r.active, r.ok);
+	return 0;
+}
+
+/* A request is never answered by a refresh that began before it. */
+static int case_refresh(struct rig *rig, const char *const *args)
+{
+	uint64_t t0, t1, t2, t3, asked;
+
+	t0 = clock_mono_ns();
+	CHECK(!account_refresh(rig->a, t0), "first");
+	t1 = clock_mono_ns();
+	CHECK(t1 - t0 < 200 * NS_PER_MS, "the first one waited");
+	CHECK(!account_refresh(rig->a, t0) && clock_mono_ns() - t1 < 50 * NS_PER_MS,
+	      "one that has begun since was not good enough");
+	asked = clock_mono_ns();
+	CHECK(!account_refresh(rig->a, asked), "second");
+	t2 = clock_mono_ns();
+	CHECK(t2 - t0 > 245 * NS_PER_MS && t2 - t0 < 900 * NS_PER_MS, "%" PRIu64 " ms",
+	      (uint64_t)((t2 - t0) / NS_PER_MS));
+	usleep(300000);
+	t3 = clock_mono_ns();
+	CHECK(!account_refresh(rig->a, t3) && clock_mono_ns() - t3 < 200 * NS_PER_MS, "waited");
+	return 0;
+}
+
+/* Records: many of them, given back, taken again, and a full map. */
+static int case_slots(struct rig *rig, const char *const *args)
+{
+	enum { N = 10000 };
+	struct account_key key = {.rule_id = 1, .port = 80, .host = "slots.example"};
+	uint64_t first = 0, slot, again, began = clock_mono_ns(), ms;
+	struct account_record r;
+	int ours, peers, rc;
+
+	for (int i = 0; i < N; i++, key.rule_id++) {
+		CHECK(!account_slot_get(rig->a, &key, &slot) && slot, "%d", i);
+		first = first ? first : slot;
+	}
+	ms = (clock_mono_ns() - began) / NS_PER_MS;
+	fprintf(stderr, "  %d inserts: %" PRIu64 " ms\n", N, ms);
+	CHECK(ms < 500, "%" PRIu64 " ms", ms);
+	account_close(rig->a);
+	began = clock_mono_ns();
+	CHECK(!rig_open(rig), "open");
+	key.rule_id = 1;
+	for (int i = 0; i < N; i++, key.rule_id++)
+		CHECK(!account_slot_get(rig->a, &key, &slot) && slot == first + (uint64_t)i, "%d",
+		      i);
+	ms = (clock_mono_ns() - began) / NS_PER_MS;
+	fprintf(stderr, "  open and %d take-overs: %" PRIu64 " ms\n", N, ms);
+	CHECK(ms < 500, "%" PRIu64 " ms", ms);
+
+	/* Given back with a socket open: stays, and can be had again. */
+	CHECK(!rig_pair(rig, true, &ours, &peers) && !move(ours, peers, 10), "pair");
+	slot = rig->slot;
+	account_slot_put(rig->a, slot);
+	for (int i = 0; i < 4; i++, usleep(700000))
+		account_refresh(rig->a, clock_mono_ns());
+	CHECK(!account_read(rig->a, slot, &r) && r.bytes_in == 10, "deleted under a socket");
+	key = (struct account_key){.rule_id = RULE,
+				   .listen_port = 4200,
+				   .port = 4201,
+				   .host = rig->host};
+	CHECK(!account_slot_get(rig->a, &key, &again) && again == slot, "%" PRIu64, again);
+	account_slot_put(rig->a, slot);
+	close(ours);
+	close(peers);
+	for (int i = 0; i < 5; i++, usleep(700000))
+		account_refresh(rig->a, clock_mono_ns());
+	CHECK(account_read(rig->a, slot, &r) == -ENOENT, "not deleted");
+	CHECK(!account_slot_get(rig->a, &key, &again) && again > slot, "number used twice");
+
+	/* Full: visible; what an earlier process left makes room. */
+	key = (struct account_key){.rule_id = 1, .port = 81, .host = "full.example"};
+	while (!(rc = account_slot_get(rig->a, &key, &slot)))
+		key.rule_id++;
+	CHECK(rc == -ENOSPC && slot == 0, "%d", rc);
+	account_close(rig->a);
+	rig->scope = "other";
+	CHECK(!rig_open(rig), "no room made");
+	account_slots_settled(rig->a);
+	return 0;
+}
+
+struct cost {
+	uint64_t ns, runs;
+};
+
+static struct cost program_cost(const struct rig *rig)
+{
+	struct bpf_link_info link = {0};
+	struct bpf_prog_info prog = {0};
+	uint32_t len = sizeof(link), plen = sizeof(prog);
+	int fd = pin_fd(rig, "link"), pfd;
+
+	bpf_obj_get_info_by_fd(fd, &link, &len);
+	pfd = bpf_prog_get_fd_by_id(link.prog_id);
+	bpf_obj_get_info_by_fd(pfd, &prog, &plen);
+	close(fd);
+	close(pfd);
+	return (struct cost){prog.run_time_ns, prog.run_cnt};
+}
+
+/* What the program costs by the kernel's own clock: no assertion, for the documentation. */
+static int case_cost(struct rig *rig, const char *const *args)
+{
+	enum { GIB = 8, N = 10000 };
+	struct end ours = {.send = (uint64_t)GIB << 30}, peers = {0};
+	int stats = bpf_enable_stats(BPF_STATS_RUN_TIME), l, port;
+	struct cost a, b;
+	uint64_t t;
+
+	CHECK(stats >= 0 && !rig_pair(rig, true, &ours.fd, &peers.fd), "pair");
+	a = program_cost(rig);
+	t = clock_mono_ns();
+	ends_run(&ours, &peers);
+	t = clock_mono_ns() - t;
+	b = program_cost(rig);
+	printf("bulk: %d GiB in %.2f s, %.2f ms of BPF per GB, %.0f ns a run, %.0f runs per GB\n",
+	       GIB, (double)t / 1e9, (double)(b.ns - a.ns) / 1e6 / (GIB * 1.073741824),
+	       (double)(b.ns - a.ns) / (double)(b.runs - a.runs),
+	       (double)(b.runs - a.runs) / (GIB * 1.073741824));
+
+	l = socket(AF_INET, SOCK_STREAM, 0);
+	account_tag_listener(rig->a, l, RULE, rig->none);
+	port = rig_listen(l, "127.0.0.1");
+	a = program_cost(rig);
+	for (int i = 0; i < N; i++) {
+		int c = socket(AF_INET, SOCK_STREAM, 0), s;
+		char byte = 0;
+
+		account_tag_upstream(rig->a, c, RULE, rig->slot);
+		CHECK(!rig_connect(c, "127.0.0.1", (uint16_t)port), "connect");
+		s = accept(l, NULL, NULL);
+		account_tag_client(rig->a, s, RULE, rig->slot);
+		CHECK(write(c, &byte, 1) == 1 && read(s, &byte, 1) == 1, "data");
+		rig_reset(s);
+		close(c);
+	}
+	b = program_cost(rig);
+	printf("connections: %.2f us of BPF for both sockets of one, %.1f runs\n",
+	       (double)(b.ns - a.ns) / 1e3 / N, (double)(b.runs - a.runs) / N);
+	t = clock_mono_ns();
+	for (int i = 0; i < 100000; i++)
+		account_tag_upstream(rig->a, l, RULE, rig->slot);
+	printf("tag: %.2f us\n", (double)(clock_mono_ns() - t) / 1e3 / 100000);
+	close(stats);
+	return 0;
+}
+
+static const struct rig_case cases[] = {
+	{"churn", case_churn},
+	{"refresh", case_refresh},
+	{"slots", case_slots},
+	{"cost", case_cost},
+};
+
+int main(int argc, char **argv)
+{
+	return rig_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
+}
