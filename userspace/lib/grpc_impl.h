@@ -129,14 +129,22 @@ struct grpc_conn *h2conn_new(struct event_base *base, const struct h2conn_role *
 /* Starts HTTP/2 on a connected @bev, which the connection owns from now on. */
 void h2conn_start(struct grpc_conn *c, struct bufferevent *bev);
 void h2conn_kick(struct grpc_conn *c);
-/* Ends it in the next turn; the first reason given stays. */
+void h2conn_arm(struct grpc_conn *c, unsigned int ms);
+
+/* grpc_close.c */
+/* Keeps the reason of an end that is to come; the first one given stays. */
+void h2conn_note(struct grpc_conn *c, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Ends it in the next turn. */
 void h2conn_fail(struct grpc_conn *c, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* GOAWAY, an end for every call, then linger. */
 void h2conn_shutdown(struct grpc_conn *c, const char *why);
 /* GOAWAY ENHANCE_YOUR_CALM for a peer that wastes our time; nothing more is read of it. */
 void h2conn_calm(struct grpc_conn *c, const char *what);
-void h2conn_arm(struct grpc_conn *c, unsigned int ms);
+/* Whether nothing is left to send and nothing more will be read. */
+bool h2conn_all_said(struct grpc_conn *c);
+void h2conn_linger(struct grpc_conn *c);
 
 /* grpc_h2.c */
 int h2_session_new(struct grpc_conn *c);
