@@ -123,7 +123,7 @@ class Edge:
         return rows[0]
 
     def health(self, rule_id=None):
-        """1 for each Healthy and 0 for each Failed target, by row."""
+        """1 for each Healthy and 0 for each Failed target, by row; in the JSON it is the reverse."""
         return [1 - r["health"] for r in self.stats(rule_id)["per_target"]]
 
     def accepted(self, rule_id=None):

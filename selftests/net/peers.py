@@ -68,6 +68,16 @@ def read_all(s):
         got += b
 
 
+def read_exactly(s, n):
+    got = b""
+    while len(got) < n:
+        b = s.recv(n - len(got))
+        if not b:
+            raise lib.Failure(f"{len(got)} of {n} bytes, then the end")
+        got += b
+    return got
+
+
 def outcome(s):
     """How the other side ended it: 'eof', 'reset', 'data' or 'timeout'."""
     try:
