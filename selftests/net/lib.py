@@ -98,8 +98,10 @@ class Case:
         """Runs to the end; returns the finished Process. With ok a failure is the case's failure."""
         p = self.spawn(argv, ns=ns, **kw)
         rc = p.wait(seconds)
-        if ok:
-            check(rc == 0, f"{' '.join(map(str, argv))}: exit {rc}: {p.text()[-500:]}")
+        if rc == 0:
+            self.processes.remove(p)  # its output says nothing about a later failure
+        elif ok:
+            raise Failure(f"{' '.join(map(str, argv))}: exit {rc}: {p.text()[-500:]}")
         return p
 
     def close(self):

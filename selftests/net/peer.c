@@ -380,7 +380,7 @@ static void report(struct conn *c, const char *at)
 	struct sockaddr_storage self;
 	socklen_t len = sizeof(self);
 	uint64_t acked, received;
-	char port[8] = "0";
+	char port[8] = "0", next;
 	bool fin;
 
 	tcp_info(c, &info);
@@ -390,9 +390,10 @@ static void report(struct conn *c, const char *at)
 	acked = info.tcpi_bytes_acked - (c->p->active && info.tcpi_bytes_acked ? 1 : 0);
 	if (acked > c->sent)
 		acked = c->sent;
-	/* CLOSE_WAIT, LAST_ACK, CLOSING, TIME_WAIT: the other side's FIN has come, read or not. */
-	fin = c->eof || info.tcpi_state == 8 || info.tcpi_state == 9 || info.tcpi_state == 11 ||
-	      info.tcpi_state == 6;
+	/* The other side's FIN has come, read or not, if there is nothing but it to read, or by the
+	 * state: CLOSE_WAIT, LAST_ACK, CLOSING. (TIME_WAIT shows as CLOSE.) */
+	fin = c->eof || (!c->why && recv(c->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0) ||
+	      info.tcpi_state == 8 || info.tcpi_state == 9 || info.tcpi_state == 11;
 	received = info.tcpi_bytes_received - (fin && info.tcpi_bytes_received ? 1 : 0);
 
 	pthread_mutex_lock(&c->p->lock);
