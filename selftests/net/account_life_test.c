@@ -137,6 +137,34 @@ static int case_double(struct rig *rig, const char *const *args)
 	return 0;
 }
 
+/* Another program is attached to our cgroup alone: the fallback names the tool that shows it. */
+static int case_exclusive(struct rig *rig, const char *const *args)
+{
+	struct account_config config = {.instance = "", .bpffs = rig->bpffs, .scope = ""};
+	struct bpf_link_info info = {0};
+	uint32_t len = sizeof(info);
+	char name[64], path[256];
+	int link = pin_fd(rig, "link"), cgroup = open(value_of(args, "cgroup"), O_RDONLY), fd;
+
+	CHECK(!bpf_obj_get_info_by_fd(link, &info, &len), "link");
+	CHECK(!bpf_prog_attach(bpf_prog_get_fd_by_id(info.prog_id), cgroup, BPF_CGROUP_SOCK_OPS, 0),
+	      "%s", strerror(errno));
+	snprintf(path, sizeof(path), "%s/cgroup.procs", value_of(args, "cgroup"));
+	fd = open(path, O_WRONLY);
+	CHECK(fd >= 0 && write(fd, "0", 1) == 1, "%s", path);
+	close(fd);
+	account_close(rig->a);
+	snprintf(name, sizeof(name), "%s-x", rig->instance);
+	config.instance = name;
+	rig->a = account_open(&config);
+	bpf_prog_detach(cgroup, BPF_CGROUP_SOCK_OPS);
+	CHECK(account_mode(rig->a) == ACCOUNT_USER, "attached all the same");
+	CHECK(strstr(account_reason(rig->a), "bpftool cgroup tree"), "%s", account_reason(rig->a));
+	snprintf(path, sizeof(path), "%s/portunus/v%d-%s", rig->bpffs, ACCOUNT_ABI, name);
+	CHECK(access(path, F_OK), "pins are left");
+	return 0;
+}
+
 static int case_layout(struct rig *rig, const char *const *args)
 {
 	struct account_config config = {.instance = rig->instance,
@@ -253,9 +281,9 @@ static int case_hold(struct rig *rig, const char *const *args)
 }
 
 static const struct rig_case cases[] = {
-	{"restart", case_restart}, {"cgroup", case_cgroup},   {"double", case_double},
-	{"layout", case_layout},   {"late", case_late},	      {"kill", case_kill},
-	{"unpin", case_unpin},	   {"hold", case_hold, true},
+	{"restart", case_restart}, {"cgroup", case_cgroup},	  {"double", case_double},
+	{"layout", case_layout},   {"exclusive", case_exclusive}, {"late", case_late},
+	{"kill", case_kill},	   {"unpin", case_unpin},	  {"hold", case_hold, true},
 };
 
 /* Opens the module and says what came of it; nothing else works less for that. */

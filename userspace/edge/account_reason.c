@@ -94,6 +94,7 @@ static void explain_load(const struct account_failure *f, char *buf, size_t size
 char *account_explain(const struct account_failure *f, char *buf, size_t size)
 {
 	const char *opt = *f->instance ? " --instance " : "";
+	char lacks[64];
 
 	switch (f->stage) {
 	case ACCOUNT_STAGE_ASKED:
@@ -139,12 +140,12 @@ char *account_explain(const struct account_failure *f, char *buf, size_t size)
 		explain_load(f, buf, size);
 		break;
 	case ACCOUNT_STAGE_ATTACH:
-		if (f->error == EPERM || f->error == EACCES)
+		if (f->error == EPERM && *missing(f, lacks, sizeof(lacks)))
 			explain_refused(f, buf, size);
 		else
 			snprintf(
 				buf, size,
-				"cannot attach to the cgroup %s (%s): see whether other programs are attached there exclusively (bpftool cgroup tree)",
+				"cannot attach to the cgroup %s (%s): another program may be attached there or above it without sharing; bpftool cgroup tree shows which",
 				f->path, strerror(f->error));
 		break;
 	}
