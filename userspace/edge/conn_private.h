@@ -38,8 +38,8 @@ struct conn {
 	union {
 		uint32_t silent_ms[2]; /* while relaying: by leg, see peer_is_dead(); 0 for not */
 		struct {	       /* once a leg was reset */
-			uint32_t left; /* what the other leg has yet to take or acknowledge */
-			uint32_t since_ms; /* how long that has been as it is */
+			uint32_t delivered; /* of what it sent, to the other leg's peer */
+			uint32_t since_ms;  /* how long that has been as it is */
 		} stall;
 	};
 };

@@ -29,18 +29,35 @@ static void count_bytes(struct conn *c, int from, uint64_t before)
 				  n, memory_order_relaxed);
 }
 
+/* Bytes in a leg's socket that its peer has not acknowledged yet (tcp(7)). */
+static uint32_t unacknowledged(const struct conn *c, int leg)
+{
+	int left = 0;
+
+	return ioctl(c->fd[leg], SIOCOUTQ, &left) < 0 || left < 0 ? 0 : (uint32_t)left;
+}
+
+/* Of what @leg sent, how much has arrived at the other leg's peer (modulo 2^32). A socket becomes
+ * writable again only when a third of its buffer is free, so writes alone are no measure. */
+static uint32_t delivered(const struct conn *c, int leg)
+{
+	return (uint32_t)c->half[leg].bytes - unacknowledged(c, !leg);
+}
+
 static void mark_reset(struct conn *c, int leg)
 {
 	c->half[leg].flags |= HALF_RESET | HALF_READABLE | HALF_HANGUP;
-	c->stall.left = UINT32_MAX;
+	c->stall.delivered = delivered(c, leg);
 	c->stall.since_ms = conn_now_ms(c->env);
 }
 
-/* Whether @left has not changed for too long. */
-static bool stalled(struct conn *c, uint32_t left)
+/* Whether nothing of what @leg sent has arrived for too long. */
+static bool stalled(struct conn *c, int leg)
 {
-	if (left != c->stall.left) {
-		c->stall.left = left;
+	uint32_t now = delivered(c, leg);
+
+	if (now != c->stall.delivered) {
+		c->stall.delivered = now;
 		c->stall.since_ms = conn_now_ms(c->env);
 	}
 	return conn_now_ms(c->env) - c->stall.since_ms > ABORT_STALL_MS;
@@ -50,10 +67,8 @@ static bool stalled(struct conn *c, uint32_t left)
 static void abort_poll(struct conn *c)
 {
 	struct loop *l = c->env->loop;
-	int left = 0;
 
-	if (ioctl(c->fd[!c->dead_leg], SIOCOUTQ, &left) < 0 || left <= 0 ||
-	    stalled(c, (uint32_t)left) ||
+	if (!unacknowledged(c, !c->dead_leg) || stalled(c, c->dead_leg) ||
 	    timer_set(&l->timers, &c->timer, l->now_ns + ABORT_POLL_NS))
 		conn_close(c, reset_by(c->dead_leg));
 }
@@ -64,6 +79,10 @@ static void abort_poll(struct conn *c)
  */
 static void begin_abort(struct conn *c, int leg)
 {
+	if (c->half[!leg].flags & HALF_RESET) {
+		conn_close(c, reset_by(leg));
+		return;
+	}
 	c->state = CONN_ABORTING;
 	c->dead_leg = leg;
 	mark_reset(c, leg);
@@ -72,13 +91,14 @@ static void begin_abort(struct conn *c, int leg)
 	abort_poll(c);
 }
 
-/* A leg was reset while the other one takes its bytes slowly: looks whether it still does. */
+/* A leg was reset. What it had sent is on its way into the other leg's socket, or there already. */
 static void watch_reset(struct conn *c, int leg)
 {
 	struct loop *l = c->env->loop;
 
-	if (stalled(c, (uint32_t)c->half[leg].bytes) ||
-	    timer_set(&l->timers, &c->timer, l->now_ns + ABORT_POLL_NS))
+	if (c->half[leg].flags & HALF_OVER)
+		begin_abort(c, leg);
+	else if (stalled(c, leg) || timer_set(&l->timers, &c->timer, l->now_ns + ABORT_POLL_NS))
 		conn_close(c, reset_by(leg));
 }
 
@@ -107,7 +127,7 @@ static bool half_broken(struct conn *c, int from)
 	relay_drop(&c->env->relay, &c->half[from]);
 	c->half[from].flags |= HALF_OVER;
 	if (c->half[!from].flags & HALF_OVER) {
-		conn_close(c, reset_by(!from));
+		begin_abort(c, !from);
 		return false;
 	}
 	mark_reset(c, !from);
@@ -122,12 +142,16 @@ static void pump(struct conn *c)
 	for (int from = CLIENT; from <= TARGET; from++) {
 		struct half *h = &c->half[from];
 		uint64_t before = h->bytes;
+		bool was_reset = h->flags & HALF_RESET;
 		enum relay_result r;
 
 		if (h->flags & HALF_OVER)
 			continue;
 		r = relay_pump(&env->relay, h, c->fd[from], c->fd[!from], env->loop->now_ns);
 		count_bytes(c, from, before);
+		/* The RST was read before its event came. */
+		if (!was_reset && (h->flags & HALF_RESET))
+			mark_reset(c, from);
 		if (r == RELAY_AGAIN)
 			again = true;
 		if (r == RELAY_DONE && !half_done(c, from))
@@ -217,7 +241,8 @@ void conn_relay_event(struct conn *c, int leg, uint32_t events)
 	if (c->state == CONN_RELAYING) {
 		conn_note_events(c, leg, events);
 		pump(c);
-	} else if (leg != c->dead_leg && (events & (EPOLLERR | EPOLLHUP))) {
+	} else if (leg != c->dead_leg && (events & EPOLLERR)) {
+		/* HUP is no more than the FINs of both directions: acknowledgments still count. */
 		conn_close(c, reset_by(c->dead_leg));
 	}
 }
