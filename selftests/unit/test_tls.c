@@ -240,6 +240,10 @@ static void test_versions(void **state)
 
 	assert_int_equal(tls_server_ctx(cert, key, TLS_ALPN_H2, &server, why), 0);
 	assert_int_equal(tls_pin_of_file(cert, pin.want), 0);
+	/* Said outright: whether 1.1 would work at all depends on the system's OpenSSL as well. */
+	assert_int_equal(SSL_CTX_get_min_proto_version(server), TLS1_2_VERSION);
+	assert_int_equal(SSL_CTX_get_min_proto_version(client), TLS1_2_VERSION);
+	assert_int_equal(SSL_CTX_get_max_proto_version(server), TLS1_3_VERSION);
 	SSL_CTX_set_max_proto_version(client, TLS1_2_VERSION);
 	handshake(&p, client, server, &pin, "h");
 	assert_true(p.done);
