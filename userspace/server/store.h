@@ -61,7 +61,8 @@ int store_client_delete(struct store *s, const char *id);
 /* Enrolment codes: kept hashed, redeemed once. */
 struct store_code {
 	char client_id[STORE_ID_SIZE + 1];
-	char *name, *address; /* owned by the caller of store_code_get (store_code_free) */
+	/* Owned by the caller of store_code_get (store_code_free). */
+	char *name, *address, *endpoint;
 	uint64_t created_ms, expires_ms, used_ms;
 };
 /* Adds a code; earlier unredeemed codes of that client id become void. Prunes long expired ones. */

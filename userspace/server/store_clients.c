@@ -76,8 +76,9 @@ int store_code_add(struct store *s, const char *hash, const struct store_code *c
 	n = db_run(s, "DELETE FROM codes WHERE expires_ms < ? OR (client_id = ? AND used_ms = 0)",
 		   "it", now > CODE_MEMORY_MS ? now - CODE_MEMORY_MS : 0, c->client_id);
 	if (n >= 0)
-		n = db_run(s, "INSERT INTO codes VALUES(?, ?, ?, ?, ?, ?, 0)", "ttttii", hash,
-			   c->client_id, c->name, c->address, c->created_ms, c->expires_ms);
+		n = db_run(s, "INSERT INTO codes VALUES(?, ?, ?, ?, ?, ?, ?, 0)", "tttttii", hash,
+			   c->client_id, c->name, c->address, c->endpoint ? c->endpoint : "",
+			   c->created_ms, c->expires_ms);
 	if (n < 0) {
 		store_rollback(s);
 		return n;
@@ -88,10 +89,11 @@ int store_code_add(struct store *s, const char *hash, const struct store_code *c
 int store_code_get(struct store *s, const char *hash, struct store_code *out)
 {
 	int err = 0;
-	sqlite3_stmt *q = db_query(s, &err,
-				   "SELECT client_id, name, address, created_ms, expires_ms, "
-				   "used_ms FROM codes WHERE hash = ?",
-				   "t", hash);
+	sqlite3_stmt *q =
+		db_query(s, &err,
+			 "SELECT client_id, name, address, endpoint, created_ms, expires_ms, "
+			 "used_ms FROM codes WHERE hash = ?",
+			 "t", hash);
 
 	if (!q)
 		return err;
@@ -100,12 +102,13 @@ int store_code_get(struct store *s, const char *hash, struct store_code *out)
 		*out = (struct store_code){
 			.name = strdup(db_text(q, 1)),
 			.address = db_text(q, 2) ? strdup(db_text(q, 2)) : NULL,
-			.created_ms = db_u64(q, 3),
-			.expires_ms = db_u64(q, 4),
-			.used_ms = db_u64(q, 5),
+			.endpoint = strdup(db_text(q, 3)),
+			.created_ms = db_u64(q, 4),
+			.expires_ms = db_u64(q, 5),
+			.used_ms = db_u64(q, 6),
 		};
 		strncpy(out->client_id, db_text(q, 0), STORE_ID_SIZE);
-		err = out->name && (out->address || !db_text(q, 2)) ? 0 : -ENOMEM;
+		err = out->name && out->endpoint && (out->address || !db_text(q, 2)) ? 0 : -ENOMEM;
 		if (err)
 			store_code_free(out);
 	} else if (!err) {
@@ -119,7 +122,8 @@ void store_code_free(struct store_code *c)
 {
 	free(c->name);
 	free(c->address);
-	c->name = c->address = NULL;
+	free(c->endpoint);
+	c->name = c->address = c->endpoint = NULL;
 }
 
 int store_code_redeem(struct store *s, const char *hash, const struct store_client *c)

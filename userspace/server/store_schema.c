@@ -11,7 +11,7 @@ static const char *const migrations[STORE_SCHEMA_VERSION] = {
 	" provisioned_ms INTEGER NOT NULL, revoked_ms INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE TABLE codes("
 	" hash TEXT PRIMARY KEY, client_id TEXT NOT NULL, name TEXT NOT NULL, address TEXT,"
-	" created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,"
+	" endpoint TEXT NOT NULL, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,"
 	" used_ms INTEGER NOT NULL DEFAULT 0) STRICT;"
 	"CREATE TABLE tokens("
 	" name TEXT PRIMARY KEY, role TEXT NOT NULL CHECK(role IN('admin','operator','viewer')),"
