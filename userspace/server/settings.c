@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT
+/* server.toml: its keys, their defaults and checks. */
+#include "server/settings.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/config.h"
+
+int settings_listen(const char *text, union addr *out)
+{
+	char host[128];
+	uint16_t port;
+	const char *colon = strrchr(text, ':');
+
+	/* addr_split() refuses port 0, which here means "any". */
+	if (colon && !strcmp(colon, ":0")) {
+		snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
+		port = 0;
+	} else if (addr_split(text, host, sizeof(host), &port)) {
+		return -EINVAL;
+	}
+	return addr_parse_literal(host, port, out);
+}
+
+/* "http(s)://host[:port]" and nothing behind it. */
+static bool is_origin(const char *text)
+{
+	const char *rest = strstr(text, "://");
+
+	if (!rest || (strncmp(text, "http:", 5) && strncmp(text, "https:", 6)))
+		return false;
+	rest += 3;
+	return *rest && !strpbrk(rest, "/?#@ ");
+}
+
+static int default_path(char **path, const char *data_dir, const char *name)
+{
+	if (*path)
+		return 0;
+	return asprintf(path, "%s/%s", data_dir, name) < 0 ? -ENOMEM : 0;
+}
+
+/* The texts as they stand in the file, before they are understood. */
+struct raw {
+	char *control, *http, *metrics, *log_format, *token_store, *operator_store;
+	int64_t drain_secs;
+};
+
+static int understand(const char *key, const char *text, const char *fallback, union addr *out,
+		      const char *path, char *why, size_t why_size)
+{
+	if (!settings_listen(text ? text : fallback, out))
+		return 0;
+	snprintf(why, why_size, "%s: %s has to be an address with a port, like \"%s\"", path, key,
+		 fallback);
+	return -EINVAL;
+}
+
+static int check(struct settings *s, const struct raw *raw, const char *path, char *why,
+		 size_t why_size)
+{
+	if (understand("control_listen", raw->control, "0.0.0.0:7443", &s->control_listen, path,
+		       why, why_size) ||
+	    understand("operator_http_listen", raw->http, "127.0.0.1:7080",
+		       &s->operator_http_listen, path, why, why_size) ||
+	    understand("metrics_listen", raw->metrics, "127.0.0.1:7081", &s->metrics_listen, path,
+		       why, why_size))
+		return -EINVAL;
+	if (s->operator_http_public_origin && !is_origin(s->operator_http_public_origin)) {
+		snprintf(
+			why, why_size,
+			"%s: operator_http_public_origin has to be http(s)://host[:port] without a "
+			"path",
+			path);
+		return -EINVAL;
+	}
+	if (raw->log_format && strcmp(raw->log_format, "json") &&
+	    strcmp(raw->log_format, "compact")) {
+		snprintf(why, why_size, "%s: log_format is \"json\" or \"compact\"", path);
+		return -EINVAL;
+	}
+	if (!s->operator_http_tls_cert_path != !s->operator_http_tls_key_path) {
+		snprintf(
+			why, why_size,
+			"%s: operator_http_tls_cert_path and operator_http_tls_key_path go together",
+			path);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int read_file(const char *path, struct settings *s, struct raw *raw, char *why,
+		     size_t why_size)
+{
+	const struct config_key keys[] = {
+		{"control_listen", CONFIG_STRING, 1, 255, &raw->control},
+		{"operator_http_listen", CONFIG_STRING, 1, 255, &raw->http},
+		{"metrics_listen", CONFIG_STRING, 1, 255, &raw->metrics},
+		{"operator_http_public_origin", CONFIG_STRING, 1, 255,
+		 &s->operator_http_public_origin},
+		{"operator_http_tls_cert_path", CONFIG_STRING, 1, PATH_MAX - 1,
+		 &s->operator_http_tls_cert_path},
+		{"operator_http_tls_key_path", CONFIG_STRING, 1, PATH_MAX - 1,
+		 &s->operator_http_tls_key_path},
+		{"tls_cert_path", CONFIG_STRING, 1, PATH_MAX - 1, &s->tls_cert_path},
+		{"tls_key_path", CONFIG_STRING, 1, PATH_MAX - 1, &s->tls_key_path},
+		{"shutdown_drain_timeout_secs", CONFIG_INT, 0, 86400, &raw->drain_secs},
+		{"log_format", CONFIG_STRING, 1, 16, &raw->log_format},
+		{"range_rule_max_ports", CONFIG_INT, 1, 65535, &s->range_rule_max_ports},
+		{"udp_flow_idle_secs", CONFIG_INT, 30, 300, &s->udp_flow_idle_secs},
+		{"udp_max_flows_per_rule", CONFIG_INT, 1, 65535, &s->udp_max_flows_per_rule},
+		{"operator_token", CONFIG_STRING, 1, 256, &s->operator_token},
+		/* Of versions that kept them in files; accepted and without effect. */
+		{"token_store_path", CONFIG_STRING, 0, PATH_MAX - 1, &raw->token_store},
+		{"operator_store_path", CONFIG_STRING, 0, PATH_MAX - 1, &raw->operator_store},
+	};
+	struct config_error wrong;
+	int err = config_read_file(path, keys, sizeof(keys) / sizeof(keys[0]), &wrong);
+
+	if (!err || err == -ENOENT)
+		return 0;
+	if (wrong.line)
+		snprintf(why, why_size, "%s:%d: %s", path, wrong.line, wrong.message);
+	else
+		snprintf(why, why_size, "%s: %s", path, wrong.message);
+	return err;
+}
+
+int settings_read(const char *data_dir, struct settings *out, char *why, size_t why_size)
+{
+	struct raw raw = {.drain_secs = 30};
+	char path[PATH_MAX];
+	int err;
+
+	*out = (struct settings){
+		.udp_flow_idle_secs = 60,
+		.udp_max_flows_per_rule = 1024,
+		.range_rule_max_ports = 1024,
+	};
+	snprintf(path, sizeof(path), "%s/server.toml", data_dir);
+	err = read_file(path, out, &raw, why, why_size);
+	if (!err)
+		err = check(out, &raw, path, why, why_size);
+	free(raw.control);
+	free(raw.http);
+	free(raw.metrics);
+	free(raw.log_format);
+	free(raw.token_store);
+	free(raw.operator_store);
+	if (!err)
+		err = default_path(&out->tls_cert_path, data_dir, "server.crt");
+	if (!err)
+		err = default_path(&out->tls_key_path, data_dir, "server.key");
+	if (err)
+		settings_free(out);
+	return err;
+}
+
+void settings_free(struct settings *s)
+{
+	free(s->operator_http_public_origin);
+	free(s->tls_cert_path);
+	free(s->tls_key_path);
+	free(s->operator_http_tls_cert_path);
+	free(s->operator_http_tls_key_path);
+	free(s->operator_token);
+	memset(s, 0, sizeof(*s));
+}
