@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: MIT
+/* Control streams and enrolments of edges over gRPC. */
+#include "server/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "lib/addr.h"
+#include "lib/clock.h"
+#include "lib/grpc.h"
+#include "lib/log.h"
+#include "lib/portunus.pb-c.h"
+#include "lib/proto_text.h"
+#include "lib/rule_proto.h"
+#include "lib/secret.h"
+#include "server/auth_failure.h"
+#include "server/enroll.h"
+#include "server/fleet_session.h"
+#include "server/report_proto.h"
+
+#define PATH_CHANNEL   "/portunus.v1.Control/Channel"
+#define PATH_ENROLL    "/portunus.v1.ClientEnrollment/Enroll"
+#define TOKEN_MAX      256
+#define HELLO_SECS     10
+#define CAPABILITY_MAX 64
+
+struct sessions {
+	struct sessions_config config;
+	struct enroll *enroll;
+};
+
+/*
+ * One control stream. It lives as long as its call: closed() frees it. @session is NULL before the
+ * first message and after the fleet has dropped it.
+ */
+struct link {
+	struct sessions *all;
+	struct grpc_call *call;
+	struct session *session;
+	struct event *hello_timer;
+	bool welcomed, rule_options;
+};
+
+struct sessions *sessions_new(const struct sessions_config *config)
+{
+	struct sessions *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->config = *config;
+	return s;
+}
+
+void sessions_set_enroll(struct sessions *s, struct enroll *enroll)
+{
+	s->enroll = enroll;
+}
+
+void sessions_free(struct sessions *s)
+{
+	free(s);
+}
+
+/* ---- what the fleet sends ---- */
+
+static int send_message(struct link *l, const Portunus__V1__ServerMessage *msg)
+{
+	size_t len = portunus__v1__server_message__get_packed_size(msg);
+	uint8_t *buf = malloc(len ? len : 1);
+	int err;
+
+	if (!buf)
+		return -ENOMEM;
+	portunus__v1__server_message__pack(msg, buf);
+	err = grpc_call_send(l->call, buf, len);
+	free(buf);
+	return err;
+}
+
+static int send_update(struct link *l, const char *request_id, const struct rule *rule,
+		       Portunus__V1__RuleAction action)
+{
+	Portunus__V1__ServerMessage msg = PORTUNUS__V1__SERVER_MESSAGE__INIT;
+	Portunus__V1__RuleUpdate update = PORTUNUS__V1__RULE_UPDATE__INIT;
+	struct rule_proto proto;
+
+	rule_to_proto(rule, l->rule_options, &proto);
+	update.request_id = (char *)request_id;
+	update.action = action;
+	update.rule = &proto.msg;
+	msg.payload_case = PORTUNUS__V1__SERVER_MESSAGE__PAYLOAD_RULE_UPDATE;
+	msg.rule_update = &update;
+	return send_message(l, &msg);
+}
+
+static int link_push(void *link, const char *request_id, const struct rule *rule)
+{
+	return send_update(link, request_id, rule, PORTUNUS__V1__RULE_ACTION__PUSH);
+}
+
+static int link_remove(void *link, const char *request_id, const struct rule *rule)
+{
+	return send_update(link, request_id, rule, PORTUNUS__V1__RULE_ACTION__REMOVE);
+}
+
+static int link_stats_request(void *link, uint64_t serial)
+{
+	Portunus__V1__ServerMessage msg = PORTUNUS__V1__SERVER_MESSAGE__INIT;
+	Portunus__V1__StatsRequest request = PORTUNUS__V1__STATS_REQUEST__INIT;
+
+	request.request_id = serial;
+	msg.payload_case = PORTUNUS__V1__SERVER_MESSAGE__PAYLOAD_STATS_REQUEST;
+	msg.stats_request = &request;
+	return send_message(link, &msg);
+}
+
+static int link_replay_done(void *link, uint32_t count)
+{
+	Portunus__V1__ServerMessage msg = PORTUNUS__V1__SERVER_MESSAGE__INIT;
+	Portunus__V1__ReplayDone done = PORTUNUS__V1__REPLAY_DONE__INIT;
+
+	done.count = count;
+	msg.payload_case = PORTUNUS__V1__SERVER_MESSAGE__PAYLOAD_REPLAY_DONE;
+	msg.replay_done = &done;
+	return send_message(link, &msg);
+}
+
+static void link_close(void *link, const char *reason)
+{
+	struct link *l = link;
+	bool revoked = !strcmp(reason, "token_revoked") || !strcmp(reason, "token_rotated");
+
+	l->session = NULL;
+	grpc_call_finish(l->call, revoked ? GRPC_UNAUTHENTICATED : GRPC_UNAVAILABLE,
+			 revoked ? "token_revoked" : reason);
+}
+
+static const struct fleet_link_ops link_ops = {
+	.push = link_push,
+	.remove = link_remove,
+	.stats_request = link_stats_request,
+	.replay_done = link_replay_done,
+	.close = link_close,
+};
+
+static int send_welcome(struct link *l)
+{
+	Portunus__V1__ServerMessage msg = PORTUNUS__V1__SERVER_MESSAGE__INIT;
+	Portunus__V1__Welcome welcome = PORTUNUS__V1__WELCOME__INIT;
+	char *capabilities[] = {"stats-request", "replay-done", "rule-update", "rule-options"};
+
+	welcome.server_version = PORTUNUS_VERSION;
+	welcome.server_time_unix_ms = clock_wall_ms();
+	welcome.udp_flow_idle_secs = l->all->config.udp_flow_idle_secs;
+	welcome.udp_max_flows_per_rule = l->all->config.udp_max_flows_per_rule;
+	welcome.n_capabilities = sizeof(capabilities) / sizeof(capabilities[0]);
+	welcome.capabilities = capabilities;
+	msg.payload_case = PORTUNUS__V1__SERVER_MESSAGE__PAYLOAD_WELCOME;
+	msg.welcome = &welcome;
+	return send_message(l, &msg);
+}
+
+/* ---- what the edge sends ---- */
+
+static bool has_udp(const Portunus__V1__Hello *h)
+{
+	for (size_t i = 0; i < h->n_supported_protocols; i++)
+		if (h->supported_protocols[i] == PORTUNUS__V1__PROTOCOL__UDP)
+			return true;
+	return false;
+}
+
+/* The first message: Welcome goes out, then the replay. @h is NULL when it was no Hello. */
+static void greet(struct link *l, const Portunus__V1__Hello *h)
+{
+	struct fleet_hello hello = {.client_version = ""};
+
+	if (h) {
+		hello.client_version = h->client_version;
+		hello.udp = has_udp(h);
+		hello.capabilities = (const char *const *)h->capabilities;
+		hello.n_capabilities = h->n_capabilities < CAPABILITY_MAX ? h->n_capabilities
+									  : CAPABILITY_MAX;
+	}
+	for (size_t i = 0; i < hello.n_capabilities; i++)
+		l->rule_options |= !strcmp(hello.capabilities[i], "rule-options");
+	l->welcomed = true;
+	event_del(l->hello_timer);
+	send_welcome(l);
+	fleet_session_hello(l->session, &hello);
+}
+
+static void take_status(struct link *l, const Portunus__V1__RuleStatus *s)
+{
+	switch (s->outcome) {
+	case PORTUNUS__V1__ACTIVATION_OUTCOME__ACTIVATED:
+		fleet_session_status(l->session, s->request_id, s->rule_id, FLEET_ACTIVATED, "");
+		break;
+	case PORTUNUS__V1__ACTIVATION_OUTCOME__FAILED:
+		fleet_session_status(l->session, s->request_id, s->rule_id, FLEET_REFUSED,
+				     s->reason);
+		break;
+	case PORTUNUS__V1__ACTIVATION_OUTCOME__REMOVED:
+		fleet_session_status(l->session, s->request_id, s->rule_id, FLEET_REMOVED, "");
+		break;
+	default:
+		log_event(LOG_WARN, "control.unknown_outcome", LOGF_INT("outcome", s->outcome));
+	}
+}
+
+static void take_report(struct link *l, const Portunus__V1__StatsReport *msg)
+{
+	struct rule_figures **figures = calloc(msg->n_stats + 1, sizeof(*figures));
+	size_t n = 0;
+
+	if (!figures)
+		return;
+	if (msg->accounting == PORTUNUS__V1__ACCOUNTING_MODE__ACCOUNTING_MODE_BPF)
+		fleet_session_accounting(l->session, "bpf");
+	else if (msg->accounting == PORTUNUS__V1__ACCOUNTING_MODE__ACCOUNTING_MODE_USER)
+		fleet_session_accounting(l->session, "user");
+	for (size_t i = 0; i < msg->n_stats; i++) {
+		figures[n] = report_from_proto(msg->stats[i]);
+		n += figures[n] != NULL;
+	}
+	fleet_session_report(l->session, msg->request_id, msg->counter_epoch,
+			     (const struct rule_figures *const *)figures, n);
+	for (size_t i = 0; i < n; i++)
+		free(figures[i]);
+	free(figures);
+}
+
+static void on_message(struct grpc_call *call, const uint8_t *data, size_t len, void *arg)
+{
+	struct link *l = arg;
+	Portunus__V1__ClientMessage *msg = NULL;
+
+	if (!l->session)
+		return;
+	if (proto_text_valid(&portunus__v1__client_message__descriptor, data, len))
+		msg = portunus__v1__client_message__unpack(NULL, len, data);
+	if (!msg) {
+		grpc_call_finish(call, GRPC_INVALID_ARGUMENT, "malformed message");
+		return;
+	}
+	if (!l->welcomed)
+		greet(l, msg->payload_case == PORTUNUS__V1__CLIENT_MESSAGE__PAYLOAD_HELLO
+				 ? msg->hello
+				 : NULL);
+	else if (msg->payload_case == PORTUNUS__V1__CLIENT_MESSAGE__PAYLOAD_HELLO)
+		log_event(LOG_WARN, "control.late_hello",
+			  LOGF_STR("client", fleet_session_client(l->session)->name));
+	/* The greeting may have ended the session. */
+	if (l->session && msg->payload_case == PORTUNUS__V1__CLIENT_MESSAGE__PAYLOAD_RULE_STATUS)
+		take_status(l, msg->rule_status);
+	if (l->session && msg->payload_case == PORTUNUS__V1__CLIENT_MESSAGE__PAYLOAD_STATS_REPORT)
+		take_report(l, msg->stats_report);
+	portunus__v1__client_message__free_unpacked(msg, NULL);
+}
+
+static void on_peer_done(struct grpc_call *call, void *arg)
+{
+	grpc_call_finish(call, GRPC_OK, "");
+}
+
+static void on_drained(struct grpc_call *call, void *arg)
+{
+	struct link *l = arg;
+
+	if (l->session)
+		fleet_session_writable(l->session);
+}
+
+static void on_closed(struct grpc_call *call, int status, const char *text, void *arg)
+{
+	struct link *l = arg;
+
+	if (l->session)
+		fleet_session_end(l->session);
+	event_free(l->hello_timer);
+	free(l);
+}
+
+static const struct grpc_call_ops channel_ops = {
+	.message = on_message,
+	.peer_done = on_peer_done,
+	.drained = on_drained,
+	.closed = on_closed,
+};
+
+static void hello_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *l = arg;
+
+	grpc_call_finish(l->call, GRPC_DEADLINE_EXCEEDED, "no Hello");
+}
+
+/* Refuses a stream, trailers only, and counts why. */
+static void refuse(struct sessions *s, struct grpc_call *call, enum auth_failure why,
+		   const char *text, const char *peer)
+{
+	s->config.auth_failures[why]++;
+	log_event(LOG_WARN, "control.auth_failed", LOGF_STR("reason", text),
+		  LOGF_STR("remote_addr", peer));
+	grpc_call_finish(call, why == AUTH_INTERNAL ? GRPC_INTERNAL : GRPC_UNAUTHENTICATED, text);
+}
+
+/* The client that a token belongs to, or NULL and the call has been refused. */
+static struct fleet_client *authenticate(struct sessions *s, struct grpc_call *call,
+					 const char *authorization, const char *peer)
+{
+	char hash[SECRET_HASH_SIZE];
+	struct fleet_client *c;
+	const char *token;
+
+	if (!authorization || !*authorization) {
+		refuse(s, call, AUTH_MISSING_TOKEN, "missing_token", peer);
+		return NULL;
+	}
+	token = authorization + strlen("Bearer ");
+	if (strncmp(authorization, "Bearer ", strlen("Bearer ")) || !*token ||
+	    strlen(token) > TOKEN_MAX) {
+		refuse(s, call, AUTH_MALFORMED_TOKEN, "malformed_token", peer);
+		return NULL;
+	}
+	secret_hash(token, hash);
+	c = fleet_client_by_token(s->config.fleet, hash);
+	if (!c || c->revoked_ms) {
+		refuse(s, call, c ? AUTH_TOKEN_REVOKED : AUTH_TOKEN_NOT_FOUND,
+		       c ? "token_revoked" : "token_not_found", peer);
+		return NULL;
+	}
+	return c;
+}
+
+static void open_channel(struct sessions *s, struct grpc_call *call, const char *authorization)
+{
+	const struct timeval wait = {.tv_sec = HELLO_SECS};
+	char peer[ADDR_TEXT_MAX];
+	struct fleet_client *c;
+	struct link *l;
+
+	addr_text(grpc_conn_peer(grpc_call_conn(call)), peer, sizeof(peer));
+	c = authenticate(s, call, authorization, peer);
+	if (!c)
+		return;
+	l = calloc(1, sizeof(*l));
+	if (l) {
+		l->all = s;
+		l->call = call;
+		l->hello_timer = evtimer_new(s->config.base, hello_late, l);
+	}
+	if (!l || !l->hello_timer || event_add(l->hello_timer, &wait))
+		goto no_memory;
+	l->session = fleet_session_begin(s->config.fleet, c, &link_ops, l, peer);
+	if (!l->session)
+		goto no_memory;
+	grpc_call_accept(call, &channel_ops, l);
+	return;
+no_memory:
+	if (l && l->hello_timer)
+		event_free(l->hello_timer);
+	free(l);
+	refuse(s, call, AUTH_INTERNAL, "token_verify_error", peer);
+}
+
+/* ---- enrolment ---- */
+
+static void send_bundle(struct grpc_call *call, const struct enroll_credentials *made)
+{
+	Portunus__V1__CredentialBundle msg = PORTUNUS__V1__CREDENTIAL_BUNDLE__INIT;
+	uint8_t buf[2048];
+	size_t len;
+
+	msg.version = 1;
+	msg.client_name = (char *)made->client_name;
+	msg.client_id = (char *)made->client_id;
+	msg.server_endpoint = (char *)made->endpoint;
+	msg.server_cert_sha256 = (char *)made->pin_hex;
+	msg.token = (char *)made->token;
+	len = portunus__v1__credential_bundle__get_packed_size(&msg);
+	if (len > sizeof(buf)) {
+		grpc_call_finish(call, GRPC_INTERNAL, "enrollment_store_error");
+		return;
+	}
+	portunus__v1__credential_bundle__pack(&msg, buf);
+	grpc_call_send(call, buf, len);
+	grpc_call_finish(call, GRPC_OK, "");
+}
+
+static void on_enroll(struct grpc_call *call, const uint8_t *data, size_t len, void *arg)
+{
+	struct sessions *s = arg;
+	Portunus__V1__EnrollClientRequest *req = NULL;
+	struct enroll_credentials made;
+	struct fleet_error err;
+
+	if (proto_text_valid(&portunus__v1__enroll_client_request__descriptor, data, len))
+		req = portunus__v1__enroll_client_request__unpack(NULL, len, data);
+	if (!req) {
+		grpc_call_finish(call, GRPC_INVALID_ARGUMENT, "malformed message");
+		return;
+	}
+	if (!enroll_redeem(s->enroll, req->code, &made, &err)) {
+		send_bundle(call, &made);
+	} else {
+		log_event(LOG_WARN, "enrollment.refused", LOGF_STR("reason", err.e.code));
+		grpc_call_finish(call,
+				 !strcmp(err.e.code, "enrollment_store_error")
+					 ? GRPC_INTERNAL
+					 : GRPC_UNAUTHENTICATED,
+				 err.e.code);
+	}
+	portunus__v1__enroll_client_request__free_unpacked(req, NULL);
+}
+
+/* The request has to come before the end. */
+static void on_enroll_done(struct grpc_call *call, void *arg)
+{
+	grpc_call_finish(call, GRPC_INVALID_ARGUMENT, "no request");
+}
+
+static const struct grpc_call_ops enroll_ops = {
+	.message = on_enroll,
+	.peer_done = on_enroll_done,
+};
+
+void sessions_call(struct grpc_server *server, struct grpc_call *call, const char *path,
+		   const char *authorization, void *arg)
+{
+	struct sessions *s = arg;
+
+	if (!strcmp(path, PATH_CHANNEL))
+		open_channel(s, call, authorization);
+	else if (!strcmp(path, PATH_ENROLL))
+		grpc_call_accept(call, &enroll_ops, s);
+}
