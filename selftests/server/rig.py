@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""A portunus-server in a data directory of its own, with an API client and a CLI runner beside it.
+
+A test file defines functions decorated with @case and ends with main(). One line is printed per
+case; the last line is `N passed, N failed, N skipped`.
+"""
+import http.client
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("PORTUNUS_BUILD", os.path.join(ROOT, "build"))
+SERVER = os.path.join(BUILD, "portunus-server")
+TOKEN = "operator-token-of-the-tests"
+
+cases = []
+
+
+class Skip(Exception):
+    pass
+
+
+def case(f):
+    cases.append(f)
+    return f
+
+
+def equal(got, want, what=""):
+    if got != want:
+        raise AssertionError(f"{what}: got {got!r}, want {want!r}" if what else
+                             f"got {got!r}, want {want!r}")
+
+
+def true(value, what="condition"):
+    if not value:
+        raise AssertionError(f"{what} does not hold: {value!r}")
+
+
+def eventually(f, seconds=5.0, what="condition"):
+    end = time.monotonic() + seconds
+    while True:
+        value = f()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} did not come true within {seconds} s")
+        time.sleep(0.02)
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def code(self):
+        e = self.json["error"]
+        true(isinstance(e["message"], str), "error.message is a string")
+        equal(self.headers.get("content-type"), "application/json", "content-type")
+        return e["code"]
+
+
+class Server:
+    def __init__(self, toml="", token=TOKEN, start=True, args=(), env=None):
+        # Not /tmp: that may be a tmpfs, which the server refuses.
+        self.dir = tempfile.mkdtemp(prefix="portunus-server.", dir="/var/tmp")
+        self.data = os.path.join(self.dir, "data")
+        os.mkdir(self.data, 0o700)
+        self.args, self.env = list(args), dict(env or {})
+        lines = ['control_listen = "127.0.0.1:0"', 'operator_http_listen = "127.0.0.1:0"',
+                 'metrics_listen = "127.0.0.1:0"']
+        if token:
+            lines.append(f'operator_token = "{token}"')
+        with open(os.path.join(self.data, "server.toml"), "w", encoding="utf-8") as f:
+            f.write("\n".join(lines + [toml]) + "\n")
+        self.log, self.process, self.partial = [], None, b""
+        if start:
+            self.start()
+
+    def spawn(self):
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("PORTUNUS_", "RUST_"))}
+        env.update(self.env)
+        self.process = subprocess.Popen([SERVER, "--data-dir", self.data, "serve", *self.args],
+                                        stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, env=env)
+        os.set_blocking(self.process.stderr.fileno(), False)
+        self.partial = b""
+
+    def start(self):
+        self.spawn()
+        event = self.wait_log("server.listening", 20)
+        self.grpc, self.http, self.metrics = event["grpc"], event["operator_http"], event["metrics"]
+
+    def read_log(self, seconds):
+        ready, _, _ = select.select([self.process.stderr], [], [], seconds)
+        data = self.process.stderr.read() if ready else None
+        if data is None:
+            return True
+        self.partial += data
+        *lines, self.partial = self.partial.split(b"\n")
+        for line in lines:
+            try:
+                self.log.append(json.loads(line)["fields"])
+            except (ValueError, KeyError):
+                self.log.append({"event": "text", "text": line.decode(errors="replace")})
+        return data != b""
+
+    def wait_log(self, event, seconds=5.0):
+        end = time.monotonic() + seconds
+        seen = 0
+        while True:
+            for fields in self.log[seen:]:
+                seen += 1
+                if fields.get("event") == event:
+                    return fields
+            if time.monotonic() > end or not self.read_log(0.1):
+                raise AssertionError(f"no {event} in the log: {self.log[-5:]}")
+
+    def kill(self, sig=signal.SIGKILL):
+        if not self.process:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+        end = time.monotonic() + 10
+        while self.process.poll() is None and time.monotonic() < end:
+            self.read_log(0.05)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError("the server did not end within 10 s")
+        self.read_log(0)
+        return self.process.returncode
+
+    def stop(self):
+        return self.kill(signal.SIGTERM)
+
+    def restart(self):
+        equal(self.stop(), 0, "exit status of the server")
+        self.log = []
+        self.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            rc = self.stop() if self.process else 0
+        finally:
+            shutil.rmtree(self.dir, ignore_errors=True)
+        text = "\n".join(f["text"] for f in self.log if f.get("event") == "text")
+        if "Sanitizer" in text or "runtime error" in text or (not kind and rc not in (0, 1, 2, 78, -9)):
+            raise AssertionError(f"the server ended with {rc}: {text[-3000:]}")
+
+    def call(self, method, path, body=None, token=TOKEN, headers=None, endpoint=None, raw=None):
+        host, port = (endpoint or self.http).rsplit(":", 1)
+        c = http.client.HTTPConnection(host, int(port), timeout=10)
+        h = dict(headers or {})
+        if token and "Authorization" not in h:
+            h["Authorization"] = f"Bearer {token}"
+        data = raw
+        if body is not None:
+            data = json.dumps(body).encode()
+            h.setdefault("Content-Type", "application/json")
+        c.request(method, path, data, h)
+        r = c.getresponse()
+        a = Answer(r.status, {k.lower(): v for k, v in r.getheaders()}, r.read().decode())
+        c.close()
+        return a
+
+    def get(self, path, **kw):
+        return self.call("GET", path, **kw)
+
+    def post(self, path, body=None, **kw):
+        return self.call("POST", path, body, **kw)
+
+    def cli(self, *args, token=TOKEN, endpoint=True, env=None, timeout=40):
+        """Runs the CLI: (exit code, stdout, stderr). endpoint: name this server's API."""
+        e = {k: v for k, v in os.environ.items() if not k.startswith("PORTUNUS_")}
+        e.update(env or {})
+        if token:
+            e["PORTUNUS_OPERATOR_TOKEN"] = token
+        argv = [SERVER, *args, "--data-dir", self.data]
+        if endpoint:
+            argv += ["--http-endpoint", self.http]
+        p = subprocess.run(argv, capture_output=True, text=True, env=e, timeout=timeout,
+                           stdin=subprocess.DEVNULL, check=False)
+        return p.returncode, p.stdout, p.stderr
+
+
+def main():
+    passed = failed = skipped = 0
+    only = sys.argv[1:]
+    for f in cases:
+        name = f.__name__.replace("_", " ")
+        if only and not any(o in f.__name__ for o in only):
+            continue
+        try:
+            f()
+            passed += 1
+            print(f"ok     {name}")
+        except Skip as why:
+            skipped += 1
+            print(f"skip   {name}: {why}")
+        except Exception as e:  # pylint: disable=broad-except
+            failed += 1
+            print(f"not ok {name}: {e}")
+            if not isinstance(e, AssertionError):
+                traceback.print_exc(file=sys.stdout)
+        sys.stdout.flush()
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    sys.exit(1 if failed else 0)
