@@ -12,11 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/grpc.h"
+#include "lib/log.h"
 #include "lib/tls.h"
 
 static char dir[64], cert[96], key[96];
@@ -729,10 +731,8 @@ static void test_keepalive(void **state)
 	struct seen s = {0};
 
 	/* The peer answers pings, so it lives, and an idle server keeps it while it has a call. */
-	r->client_limits.keepalive_ms = 50;
-	r->client_limits.keepalive_reply_ms = 50;
-	r->server_limits.keepalive_ms = 60;
-	r->server_limits.keepalive_reply_ms = 60;
+	r->client_limits.keepalive_ms = r->server_limits.keepalive_ms = 50;
+	r->client_limits.keepalive_reply_ms = r->server_limits.keepalive_reply_ms = 500;
 	r->server_limits.idle_ms = 100;
 	start_server(r);
 	start_client(r, "127.0.0.1", grpc_server_port(r->server));
@@ -742,7 +742,7 @@ static void test_keepalive(void **state)
 	assert_int_equal(s.closed, 0);
 	/* Without a call it is sent away. */
 	grpc_call_free(s.call);
-	run_until(r, r, is_down, 1000);
+	run_until(r, r, is_down, 3000);
 	assert_true(r->down);
 	assert_int_equal(s.closed, 0);
 	rig_free(r);
@@ -894,6 +894,31 @@ static void test_thousand_calls(void **state)
 	rig_free(r);
 }
 
+/* Out of descriptors: the connection waits in the backlog until there are some. */
+static void test_accept_out_of_fds(void **state)
+{
+	struct rig *r = rig_new();
+	struct rlimit before, none;
+	union addr a;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	r->server_limits.setup_ms = 100;
+	start_server(r);
+	addr_parse_literal("127.0.0.1", grpc_server_port(r->server), &a);
+	assert_int_equal(connect(fd, &a.sa, addr_len(&a)), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+	log_init("test", "off");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	run_until(r, NULL, NULL, 50);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	log_init("test", NULL);
+	run_until(r, &fd, peer_closed, 2000);
+	assert_true(peer_closed(&fd));
+	close(fd);
+	rig_free(r);
+}
+
 static void test_port_in_use(void **state)
 {
 	struct rig *r = rig_new();
@@ -951,6 +976,7 @@ int main(void)
 		cmocka_unit_test(test_server_freed_in_callback),
 		cmocka_unit_test(test_free_at_any_time),
 		cmocka_unit_test(test_thousand_calls),
+		cmocka_unit_test(test_accept_out_of_fds),
 		cmocka_unit_test(test_port_in_use),
 		cmocka_unit_test(test_connection_cap),
 	};

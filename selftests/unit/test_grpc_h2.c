@@ -612,6 +612,34 @@ static void test_reset_flood(void **state)
 	wire_free(w);
 }
 
+/* Streams that the peer makes us reset: they cost as much as those it resets itself. */
+static void test_provoked_resets(void **state)
+{
+	struct wire *w = server_wire();
+
+	for (uint32_t stream = 1; stream < 2 * 250; stream += 2) {
+		request(w, stream, 0);
+		frame(w, WINDOW_UPDATE, 0, stream, "\x7f\xff\xff\xff", 4);
+		settle(w);
+	}
+	expect_calm(w, "too_many_control_frames");
+	assert_true(w->calls <= 202);
+	wire_free(w);
+}
+
+static void test_two_tokens(void **state)
+{
+	struct wire *w = server_wire();
+	const struct field f[] = {REQUEST("/echo"),
+				  {"authorization", "first"},
+				  {"authorization", "2"}};
+
+	headers(w, 1, 0, f, COUNT(f));
+	settle(w);
+	assert_string_equal(TAILQ_FIRST(&w->conn->calls)->authorization, "first");
+	wire_free(w);
+}
+
 static void test_bad_magic(void **state)
 {
 	struct wire *w = wire_new(&server_role);
@@ -814,6 +842,8 @@ int main(void)
 		cmocka_unit_test(test_pings_with_data),
 		cmocka_unit_test(test_floods),
 		cmocka_unit_test(test_reset_flood),
+		cmocka_unit_test(test_provoked_resets),
+		cmocka_unit_test(test_two_tokens),
 		cmocka_unit_test(test_bad_magic),
 		cmocka_unit_test(test_broken_rules),
 		cmocka_unit_test(test_stream_limit),

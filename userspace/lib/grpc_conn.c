@@ -11,6 +11,7 @@
 #include "lib/clock.h"
 #include "lib/grpc_impl.h"
 
+#define LATE_MS	   500 /* of a timer: the loop was busy elsewhere */
 #define TURN_CALLS 256 /* callbacks of one turn, before the loop's other work gets its chance */
 
 void h2conn_kick(struct grpc_conn *c)
@@ -22,6 +23,7 @@ void h2conn_arm(struct grpc_conn *c, unsigned int ms)
 {
 	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 
+	c->due_ns = clock_mono_ns() + ms * NS_PER_MS;
 	evtimer_add(c->timer, &tv);
 }
 
@@ -143,6 +145,11 @@ static void watch_link(struct grpc_conn *c)
 	}
 	if (c->pinged)
 		limit += c->limits.keepalive_reply_ms;
+	if (silent >= limit && ms_since(c->due_ns, now) > LATE_MS) {
+		/* It was us who did nothing for a while; the answer may be waiting in the socket. */
+		h2conn_arm(c, LATE_MS);
+		return;
+	}
 	if (silent >= limit) {
 		h2conn_fail(c, -ETIMEDOUT, "no answer to a keep-alive: nothing received for %u ms",
 			    silent);
@@ -249,7 +256,6 @@ static void fill_limits(struct grpc_limits *l)
 	set_default(&l->idle_ms, 60000);
 	set_default(&l->shutdown_ms, 2000);
 	set_default(&l->calls_max, 128);
-	set_default(&l->conns_max, 4096);
 	if (!l->message_max)
 		l->message_max = GRPC_MESSAGE_MAX;
 	if (!l->queue_max)

@@ -85,7 +85,7 @@ static int request_header(struct grpc_call *call, const uint8_t *name, size_t n,
 		call->post = is(v, len, "POST");
 	else if (is(name, n, ":path"))
 		return keep(&call->path, v, len);
-	else if (is(name, n, "authorization"))
+	else if (is(name, n, "authorization") && !call->authorization) /* the first one counts */
 		return keep(&call->authorization, v, len);
 	else if (is(name, n, "content-type"))
 		call->grpc_type = is_grpc_type(v, len);
@@ -263,6 +263,13 @@ static int on_stream_close(nghttp2_session *h2, int32_t stream, uint32_t code, v
 
 /* ---- what became of our frames ---- */
 
+/* Whether only a peer's mistake makes us reset a stream so. Nghttp2's limit is on resets it receives. */
+static bool provoked(uint32_t error_code)
+{
+	return error_code != NGHTTP2_NO_ERROR && error_code != NGHTTP2_CANCEL &&
+	       error_code != NGHTTP2_REFUSED_STREAM;
+}
+
 /* After our END_STREAM a peer that is still sending would keep the stream, and its place among the
  * allowed ones, for ever. */
 static int on_frame_send(nghttp2_session *h2, const nghttp2_frame *frame, void *arg)
@@ -273,6 +280,8 @@ static int on_frame_send(nghttp2_session *h2, const nghttp2_frame *frame, void *
 	/* Peers probe the bandwidth with a ping when our data arrives. */
 	if (frame->hd.type == NGHTTP2_DATA && frame->hd.length)
 		c->floods[FLOOD_PING].n = 0;
+	if (frame->hd.type == NGHTTP2_RST_STREAM && provoked(frame->rst_stream.error_code))
+		count_flood(c, FLOOD_CONTROL);
 	if (frame->hd.type == NGHTTP2_GOAWAY && !c->why[0]) {
 		c->err = -EPROTO;
 		snprintf(c->why, sizeof(c->why), "the other end broke HTTP/2's rules (%s)",

@@ -76,6 +76,7 @@ struct grpc_conn {
 	bool peer_goaway; /* no new calls */
 	bool tell_up;
 	bool pinged;	  /* a keep-alive is out, unanswered */
+	uint64_t due_ns;  /* when the timer should fire */
 	uint64_t rx_ns;	  /* when a byte last came */
 	uint64_t idle_ns; /* when the last call ended */
 	struct flood_count floods[FLOOD_KINDS];

@@ -14,6 +14,7 @@
 
 #define ACCEPT_BACKLOG	512
 #define ACCEPT_PAUSE_MS 200 /* when descriptors have run out */
+#define CONNS_MAX	4096
 
 /* What ties a connection to its server; outlives the server if the connection is in its turn. */
 struct server_conn {
@@ -33,6 +34,7 @@ struct grpc_server {
 	struct event *stopped;
 	uint16_t port;
 	bool stopping;
+	bool accept_failing; /* has been logged */
 	unsigned int n_conns;
 	TAILQ_HEAD(, server_conn) conns;
 };
@@ -102,6 +104,7 @@ static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct socka
 {
 	struct grpc_server *s = arg;
 
+	s->accept_failing = false;
 	if (s->n_conns >= s->limits.conns_max) {
 		close(fd);
 		return;
@@ -191,7 +194,7 @@ int grpc_server_new(struct event_base *base, const struct grpc_server_conf *conf
 	*s = (struct grpc_server){.base = base, .ops = ops, .arg = arg, .limits = conf->limits};
 	TAILQ_INIT(&s->conns);
 	if (!s->limits.conns_max)
-		s->limits.conns_max = 4096;
+		s->limits.conns_max = CONNS_MAX;
 	SSL_CTX_up_ref(conf->tls);
 	s->tls = conf->tls;
 	s->resume = evtimer_new(base, on_resume, s);
