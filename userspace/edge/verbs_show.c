@@ -56,7 +56,8 @@ static void rule_cells(struct table *t, const json_t *r, size_t at, const struct
 	char in[TEXT_SIZE], out[TEXT_SIZE];
 
 	table_cell(t, "%" PRIu64, number(r, "rule_id"));
-	table_cell(t, "%s:%" PRIu64, *address ? address : "*", number(r, "listen_port"));
+	table_cell(t, strchr(address, ':') && *address != '[' ? "[%s]:%" PRIu64 : "%s:%" PRIu64,
+		   *address ? address : "*", number(r, "listen_port"));
 	table_cell(t, "%s%s%s", text(r, "state"), *reason ? ": " : "", reason);
 	if (n > 1)
 		table_cell(t, "%" PRIu64 "/%" PRIu64, number(r, "targets_healthy"), n);
