@@ -24,10 +24,13 @@ struct status_config {
 };
 
 /*
- * Serves the local view on a Unix stream socket (mode 0660): one request line of JSON, one answer.
- * A stale socket file is replaced. NULL with errno set. Main thread.
+ * Serves the local view on a Unix stream socket (mode 0660): one request line of JSON of at most
+ * 4 KiB, one answer, then it is closed. A stale socket file is replaced; a living daemon's is not
+ * (EADDRINUSE). @path is copied, the other strings have to outlive the result. SIGPIPE has to be
+ * ignored. NULL with errno set. Main thread.
  */
 struct status *status_new(const struct status_config *config);
+/* Closes every connection and removes the socket file. Comes before the workers and the edge go. */
 void status_free(struct status *s);
 
 #endif

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the local view share: the JSON of its answers, and the connections' list. */
+/* What the parts of the local view share: its state, the JSON of its answers, the connections' list. */
 #ifndef PORTUNUS_EDGE_STATUS_INTERNAL_H
 #define PORTUNUS_EDGE_STATUS_INTERNAL_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "edge/account.h"
 #include "edge/mailbox.h"
+#include "edge/refresh.h"
+#include "edge/status.h"
 #include "lib/addr.h"
 
+struct bufferevent;
 struct client;
+struct event;
 struct json_t;
 struct rule_report;
-struct status_config;
 struct target;
-struct worker;
 
 #define STATUS_CONNS_SHARE 256 /* connections looked at in one turn of a worker */
 
@@ -45,6 +48,58 @@ struct conn_chunk {
 	bool more;
 	struct conn_row row[STATUS_CONNS_SHARE];
 };
+
+/* The socket, and what answers need. Main thread. */
+struct status {
+	struct status_config config;
+	char *path;
+	dev_t dev; /* of the socket file we made */
+	ino_t ino;
+	int fd;
+	struct event *listening, *resume;
+	struct refresher *refresher;
+	struct mailbox mailbox; /* from the workers */
+	struct event *mail;
+	uint64_t started_ns;
+	TAILQ_HEAD(, client) clients; /* the oldest first */
+	unsigned n_clients;
+	unsigned fetching; /* chunks that are with a worker */
+	bool stopping;
+};
+
+/* One connection to the socket. Main thread. */
+struct client {
+	struct status *status;
+	TAILQ_ENTRY(client) entry;
+	struct bufferevent *bev;
+	struct event *deadline;		/* of the request */
+	bool asked;			/* the request was read */
+	bool away;			/* refresh or chunk is elsewhere: the struct has to stay */
+	bool gone;			/* nobody reads the answer any more */
+	void (*more)(struct client *c); /* makes the next piece; NULL: the answer is complete */
+	bool comma;			/* something came before in the array */
+
+	struct refresh refresh; /* stats */
+	bool per_target;
+	uint64_t *ids;
+	size_t n, at;
+
+	struct conn_chunk *chunk; /* connections */
+	unsigned worker;
+	uint8_t *seen; /* a bit for each client fd in the answer */
+	size_t seen_bytes;
+};
+
+/* Closes the connection; the struct goes when nothing of it is elsewhere any more. */
+void client_free(struct client *c);
+
+/*
+ * Starts the answer to a request, of which nothing more is read. Ends with all of it in the output
+ * buffer and c->more NULL; until then c->more() makes the next piece when the buffer runs low. @c may
+ * be gone on return.
+ */
+void client_handle(struct client *c, const char *line, size_t len);
+void client_answer_error(struct client *c, const char *code, const char *message);
 
 /*
  * Makes the socket file (0660, its directory 0750 where that is missing) and listens. A file that

@@ -11,6 +11,11 @@
 
 #include "edge/verbs_internal.h"
 
+/* How an answer begins that says to come back. */
+#define BUSY	     "{\"error\":{\"code\":\"busy\""
+#define BUSY_WAIT_MS 200
+#define BUSY_RETRIES 15
+
 /* Connected, with a time-out on each call; or -errno. */
 static int dial(const struct verb_call *call)
 {
@@ -115,41 +120,66 @@ static bool say_error(const char *text)
 	return true;
 }
 
-char *verb_ask(const struct verb_call *call, json_t *request)
+/* One attempt: the whole answer, or NULL with what is wrong on stderr. */
+static char *ask_once(const struct verb_call *call, const char *line)
 {
-	char *line = request ? json_dumps(request, JSON_COMPACT) : NULL, *text = NULL;
-	size_t len = line ? strlen(line) : 0;
-	int fd;
+	int fd = dial(call);
+	char *text = NULL;
+	size_t len;
 
-	json_decref(request);
-	if (!line) {
-		fprintf(stderr, "error: out of memory\n");
-		return NULL;
-	}
-	fd = dial(call);
 	if (fd < 0) {
 		say_no_daemon(call, fd);
-		free(line);
 		return NULL;
 	}
-	line[len] = '\n'; /* in place of the NUL: what is sent is counted */
 	/* A daemon that refuses closes without reading; its answer says why. */
-	if (send(fd, line, len + 1, MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
+	if (send(fd, line, strlen(line), MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
 		say_no_daemon(call, -errno);
 	else if (!(text = read_all(fd)))
 		say_no_daemon(call, -errno);
 	close(fd);
-	free(line);
 	if (!text)
 		return NULL;
 	len = strlen(text);
-	if (!len || text[len - 1] != '\n') {
-		fprintf(stderr, "error: portunus-client ended in the middle of its answer\n");
-	} else if (!say_error(text)) {
+	if (len && text[len - 1] == '\n')
 		return text;
-	}
+	fprintf(stderr, "error: portunus-client ended in the middle of its answer\n");
 	free(text);
 	return NULL;
+}
+
+/* "{…}" and a newline; NULL for want of memory. Takes @request over. */
+static char *request_line(json_t *request)
+{
+	char *json = request ? json_dumps(request, JSON_COMPACT) : NULL, *line = NULL;
+
+	json_decref(request);
+	if (json && asprintf(&line, "%s\n", json) < 0)
+		line = NULL;
+	free(json);
+	return line;
+}
+
+char *verb_ask(const struct verb_call *call, json_t *request)
+{
+	char *line = request_line(request), *text;
+	int patience = BUSY_RETRIES;
+
+	if (!line) {
+		fprintf(stderr, "error: out of memory\n");
+		return NULL;
+	}
+	text = ask_once(call, line);
+	while (text && !strncmp(text, BUSY, strlen(BUSY)) && patience--) {
+		free(text);
+		usleep(BUSY_WAIT_MS * 1000);
+		text = ask_once(call, line);
+	}
+	free(line);
+	if (text && say_error(text)) {
+		free(text);
+		text = NULL;
+	}
+	return text;
 }
 
 json_t *verb_ask_json(const struct verb_call *call, json_t *request)
