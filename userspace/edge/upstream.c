@@ -56,6 +56,8 @@ bool upstream_is_ours(int err)
 	case ENOMEM:
 	case ENOBUFS:
 	case EADDRNOTAVAIL:
+	case EADDRINUSE:
+	case ENOSPC: /* epoll_ctl(2): fs.epoll.max_user_watches */
 	case EAGAIN: /* connect(2): no free local port in the range */
 	case EACCES: /* a local policy, as EPERM */
 	case EPERM:
@@ -351,6 +353,10 @@ void upstream_event(struct upstream *up, unsigned index, uint32_t events)
 	if (events & (EPOLLERR | EPOLLHUP)) {
 		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 			err = errno;
+		/* A SYN that a RST answers is ECONNREFUSED. These two come only after the handshake,
+		 * so the target was established; EPOLLERR tells the relay what has become of it. */
+		if (err == ECONNRESET || err == EPIPE)
+			err = 0;
 		/* Connected and already closed by the peer: that is for the relay to see. */
 		if (!err && !(events & EPOLLOUT))
 			err = ECONNRESET;
@@ -416,8 +422,13 @@ void upstream_abandon(struct upstream *up)
 
 void upstream_abandon_all(struct upstream_env *env)
 {
-	while (env->all)
-		upstream_abandon(env->all);
+	while (env->all) {
+		struct upstream *up = env->all;
+
+		if (!up->detached)
+			up->want.done(up, -ECANCELED);
+		upstream_abandon(up);
+	}
 }
 
 void upstream_names_ready(struct upstream_env *env)

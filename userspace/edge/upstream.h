@@ -49,7 +49,7 @@ struct upstream_want {
 };
 
 void upstream_env_init(struct upstream_env *env);
-/* Abandons what is pending; done() is not called. */
+/* Abandons what is pending, at the end; done() gets -ECANCELED and must not dial again. */
 void upstream_abandon_all(struct upstream_env *env);
 /* After the loop has buried its dead. */
 void upstream_env_close(struct upstream_env *env);
