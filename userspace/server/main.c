@@ -37,6 +37,7 @@ struct server {
 	struct ssl_ctx_st *grpc_tls, *http_tls;
 	struct sessions *sessions;
 	struct grpc_server *grpc;
+	bool stopping;
 	struct api *api;
 	struct event *on_int, *on_term, *on_hup;
 	uint64_t auth_failures[AUTH_FAILURES];
@@ -141,7 +142,24 @@ static int cannot_listen(struct server *s, const char *what, const union addr *a
 	return err;
 }
 
-static const struct grpc_server_ops grpc_ops = {.call = sessions_call};
+static void on_grpc_call(struct grpc_server *server, struct grpc_call *call, const char *path,
+			 const char *authorization, void *arg)
+{
+	struct server *s = arg;
+
+	sessions_call(server, call, path, authorization, s->sessions);
+}
+
+/* The edges have been told; see on_stop(). */
+static void on_grpc_stopped(struct grpc_server *server, void *arg)
+{
+	struct server *s = arg;
+
+	s->grpc = NULL;
+	event_base_loopbreak(s->base);
+}
+
+static const struct grpc_server_ops grpc_ops = {.call = on_grpc_call, .stopped = on_grpc_stopped};
 
 /* Control listener: certificate, TLS, gRPC. *bound gets its real address. */
 static int open_control(struct server *s, const struct cli_serve *what, union addr *bound)
@@ -166,7 +184,7 @@ static int open_control(struct server *s, const struct cli_serve *what, union ad
 	if (!s->sessions)
 		return -ENOMEM;
 	conf.tls = s->grpc_tls;
-	err = grpc_server_new(s->base, &conf, &grpc_ops, s->sessions, &s->grpc);
+	err = grpc_server_new(s->base, &conf, &grpc_ops, s, &s->grpc);
 	if (err)
 		return cannot_listen(s, "control_listen", &conf.listen, err);
 	*bound = conf.listen;
@@ -216,7 +234,13 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 	struct server *s = arg;
 
 	log_event(LOG_INFO, "server.stopping", LOGF_INT("signal", sig));
-	event_base_loopbreak(s->base);
+	/* The edges hear a GOAWAY and come back soon; that takes 2 s at most. A second signal does
+	 * not wait for it. */
+	if (s->grpc && !s->stopping)
+		grpc_server_shutdown(s->grpc);
+	else
+		event_base_loopbreak(s->base);
+	s->stopping = true;
 }
 
 static void on_hup(evutil_socket_t sig, short what, void *arg)
