@@ -23,6 +23,8 @@ static int set(int fd, int level, int option, int value)
 static void set_inherited(int fd)
 {
 	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	/* An urgent byte is relayed as one of the stream; later than this it may be skipped. */
+	set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
 	set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
 	set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10);

@@ -162,10 +162,12 @@ static enum step splice_once(struct relay_env *env, struct half *h, int src, int
 	n = splice(src, NULL, p->wr, NULL, p->size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	if (n <= 0) {
 		pipe_put(&env->pool, p);
-		if (n < 0 && would_block())
+		/* A socket that cannot be spliced; or one at an urgent mark, which splice never gets past
+		 * and recv does: only recv's EAGAIN says that it is empty. */
+		if (n < 0 && (errno == EINVAL || (would_block() && (h->flags & HALF_HANGUP))))
+			h->flags &= ~HALF_BULK;
+		else if (n < 0 && would_block())
 			h->flags &= ~HALF_READABLE;
-		else if (n < 0 && errno == EINVAL)
-			h->flags &= ~HALF_BULK; /* a socket that cannot be spliced */
 		else
 			sender_ended(h, n);
 		return STEP_GO;
