@@ -181,21 +181,6 @@ static struct bufferevent *make_bev(struct event_base *base, void *arg)
 	return c->bev;
 }
 
-static bool is_loopback(const union addr *a)
-{
-	return a->sa.sa_family == AF_INET ? ntohl(a->v4.sin_addr.s_addr) >> 24 == 127
-					  : IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
-}
-
-static bool same_host(const union addr *a, const union addr *b)
-{
-	if (a->sa.sa_family != b->sa.sa_family)
-		return false;
-	if (a->sa.sa_family == AF_INET)
-		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-	return !memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, sizeof(a->v6.sin6_addr));
-}
-
 /* Once evhttp has given the connection its socket: is there room for it? */
 static void check_limits(struct conns *all, struct conn *c)
 {
@@ -210,10 +195,10 @@ static void check_limits(struct conns *all, struct conn *c)
 		refuse_soon(c, 503);
 		return;
 	}
-	if (is_loopback(&c->peer))
+	if (addr_is_loopback(&c->peer))
 		return;
 	LIST_FOREACH(o, &all->list, all)
-	same += same_host(&o->peer, &c->peer);
+	same += addr_same_host(&o->peer, &c->peer);
 	if (same > CONN_MAX_PER_ADDRESS)
 		refuse_soon(c, 503);
 }

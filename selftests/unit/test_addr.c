@@ -124,6 +124,9 @@ static void test_equal(void **state)
 	assert_false(addr_equal(&v4, &port));
 	assert_false(addr_equal(&v4, &v6));
 	assert_false(addr_equal(&mapped, &v6));
+	assert_true(addr_same_host(&v4, &port));
+	assert_true(addr_same_host(&mapped, &port));
+	assert_false(addr_same_host(&v4, &other));
 	same.v6.sin6_scope_id = 3;
 	assert_false(addr_equal(&v6, &same));
 }
@@ -142,12 +145,33 @@ static void test_text(void **state)
 	assert_string_equal(addr_text_host(&none, text, sizeof(text)), "-");
 }
 
+static bool loopback(int family, const char *text)
+{
+	union addr a = {.sa.sa_family = (sa_family_t)family};
+
+	assert_int_equal(inet_pton(family, text,
+				   family == AF_INET ? (void *)&a.v4.sin_addr
+						     : (void *)&a.v6.sin6_addr),
+			 1);
+	return addr_is_loopback(&a);
+}
+
+static void test_loopback(void **state)
+{
+	assert_true(loopback(AF_INET, "127.0.0.1"));
+	assert_true(loopback(AF_INET, "127.255.255.255"));
+	assert_false(loopback(AF_INET, "128.0.0.1"));
+	assert_true(loopback(AF_INET6, "::1"));
+	assert_true(loopback(AF_INET6, "::ffff:127.0.0.1"));
+	assert_false(loopback(AF_INET6, "::ffff:192.0.2.1"));
+	assert_false(loopback(AF_INET6, "::"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_split),
-		cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_parse), cmocka_unit_test(test_split),
+		cmocka_unit_test(test_equal), cmocka_unit_test(test_loopback),
 		cmocka_unit_test(test_text),
 	};
 

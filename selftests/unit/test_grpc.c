@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <ifaddrs.h>
 #include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -950,6 +951,64 @@ static void test_connection_cap(void **state)
 	rig_free(r);
 }
 
+/* An address of this machine other than loopback, to connect from and to. */
+static bool own_address(char *text, size_t size)
+{
+	struct ifaddrs *list = NULL;
+	bool found = false;
+
+	if (getifaddrs(&list))
+		return false;
+	for (struct ifaddrs *i = list; i && !found; i = i->ifa_next) {
+		const union addr *a = (const union addr *)i->ifa_addr;
+
+		if (!a || a->sa.sa_family != AF_INET || addr_is_loopback(a))
+			continue;
+		addr_text_host(a, text, size);
+		found = true;
+	}
+	freeifaddrs(list);
+	return found;
+}
+
+static void test_address_cap(void **state)
+{
+	struct rig *r = rig_new();
+	struct grpc_conn *conns[3];
+	struct rig seen[3];
+	char host[ADDR_TEXT_MAX];
+
+	r->server_limits.conns_per_address = 2;
+	start_server(r); /* loopback is exempt */
+	for (int i = 0; i < 3; i++) {
+		seen[i] = *r;
+		start_client(&seen[i], "127.0.0.1", grpc_server_port(r->server));
+		conns[i] = seen[i].conn;
+		run_until(r, &seen[i], is_up, 2000);
+		assert_true(seen[i].up);
+	}
+	for (int i = 0; i < 3; i++)
+		grpc_conn_free(conns[i]);
+	grpc_server_free(r->server);
+	if (own_address(host, sizeof(host))) {
+		struct grpc_server_conf conf = {.tls = tls, .limits = r->server_limits};
+
+		addr_parse_literal(host, 0, &conf.listen);
+		assert_int_equal(grpc_server_new(r->base, &conf, &server_ops, r, &r->server), 0);
+		for (int i = 0; i < 3; i++) {
+			seen[i] = *r;
+			start_client(&seen[i], host, grpc_server_port(r->server));
+			run_until(r, &seen[i], i < 2 ? is_up : is_down, 2000);
+			assert_true(i < 2 ? seen[i].up : seen[i].down);
+		}
+		for (int i = 0; i < 2; i++)
+			grpc_conn_free(seen[i].conn);
+	} else {
+		r->server = NULL;
+	}
+	rig_free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -979,6 +1038,7 @@ int main(void)
 		cmocka_unit_test(test_accept_out_of_fds),
 		cmocka_unit_test(test_port_in_use),
 		cmocka_unit_test(test_connection_cap),
+		cmocka_unit_test(test_address_cap),
 	};
 
 	return cmocka_run_group_tests(tests, group_set_up, group_tear_down);

@@ -126,24 +126,39 @@ char *addr_text(const union addr *a, char *buf, size_t size)
 	return buf;
 }
 
-bool addr_equal(const union addr *a, const union addr *b)
+bool addr_same_host(const union addr *a, const union addr *b)
 {
 	union addr v4;
 
-	if (addr_port(a) != addr_port(b))
-		return false;
 	if (is_mapped(a)) {
-		set_v4(&v4, unmapped(&a->v6.sin6_addr), addr_port(a));
-		return addr_equal(&v4, b);
+		set_v4(&v4, unmapped(&a->v6.sin6_addr), 0);
+		return addr_same_host(&v4, b);
 	}
 	if (is_mapped(b))
-		return addr_equal(b, a);
+		return addr_same_host(b, a);
 	if (a->sa.sa_family != b->sa.sa_family)
 		return false;
 	if (a->sa.sa_family == AF_INET)
 		return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
 	return a->sa.sa_family == AF_INET6 && a->v6.sin6_scope_id == b->v6.sin6_scope_id &&
 	       IN6_ARE_ADDR_EQUAL(&a->v6.sin6_addr, &b->v6.sin6_addr);
+}
+
+bool addr_equal(const union addr *a, const union addr *b)
+{
+	return addr_port(a) == addr_port(b) && addr_same_host(a, b);
+}
+
+bool addr_is_loopback(const union addr *a)
+{
+	struct in_addr v4;
+
+	if (a->sa.sa_family == AF_INET6 && !is_mapped(a))
+		return IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+	if (a->sa.sa_family != AF_INET && !is_mapped(a))
+		return false;
+	v4 = is_mapped(a) ? unmapped(&a->v6.sin6_addr) : a->v4.sin_addr;
+	return ntohl(v4.s_addr) >> 24 == 127;
 }
 
 socklen_t addr_len(const union addr *a)

@@ -32,6 +32,9 @@ char *addr_text(const union addr *a, char *buf, size_t size);
 /* As addr_text(), without the port and the brackets. */
 char *addr_text_host(const union addr *a, char *buf, size_t size);
 
+/* Both see an IPv4-mapped IPv6 address as IPv4. addr_same_host() leaves the ports aside. */
+bool addr_same_host(const union addr *a, const union addr *b);
+bool addr_is_loopback(const union addr *a);
 bool addr_equal(const union addr *a, const union addr *b);
 socklen_t addr_len(const union addr *a);
 uint16_t addr_port(const union addr *a);

@@ -69,6 +69,7 @@ struct grpc_limits {
 	size_t message_max;		 /* received and sent: GRPC_MESSAGE_MAX */
 	size_t queue_max;		 /* bytes a call queues for sending: 1 MiB */
 	unsigned int calls_max;		 /* open calls of one connection: 128 */
+	unsigned int conns_per_address;	 /* of a server, loopback exempt: 1024 */
 	unsigned int conns_max;		 /* connections of a server: 4096 */
 };
 

@@ -12,9 +12,10 @@
 #include "lib/grpc_impl.h"
 #include "lib/log.h"
 
-#define ACCEPT_BACKLOG	512
-#define ACCEPT_PAUSE_MS 200 /* when descriptors have run out */
-#define CONNS_MAX	4096
+#define ACCEPT_BACKLOG	  512
+#define ACCEPT_PAUSE_MS	  200 /* when descriptors have run out */
+#define CONNS_MAX	  4096
+#define CONNS_PER_ADDRESS 1024
 
 /* What ties a connection to its server; outlives the server if the connection is in its turn. */
 struct server_conn {
@@ -77,8 +78,22 @@ static const struct h2conn_role server_role = {
 	.ended = conn_ended,
 };
 
+static bool has_room(const struct grpc_server *s, const union addr *peer)
+{
+	const struct server_conn *sc;
+	unsigned int same = 0;
+
+	if (s->n_conns >= s->limits.conns_max)
+		return false;
+	if (addr_is_loopback(peer))
+		return true;
+	TAILQ_FOREACH(sc, &s->conns, all)
+	same += addr_same_host(&sc->conn->peer, peer);
+	return same < s->limits.conns_per_address;
+}
+
 /* Takes @fd. Returns -ENOMEM when the connection cannot be kept. */
-static int add_conn(struct grpc_server *s, int fd, const struct sockaddr *peer, socklen_t len)
+static int add_conn(struct grpc_server *s, int fd, const union addr *peer)
 {
 	struct server_conn *sc = calloc(1, sizeof(*sc));
 	SSL *ssl = SSL_new(s->tls);
@@ -92,24 +107,24 @@ static int add_conn(struct grpc_server *s, int fd, const struct sockaddr *peer, 
 		return -ENOMEM;
 	}
 	sc->server = s;
-	memcpy(&sc->conn->peer, peer, len < sizeof(sc->conn->peer) ? len : sizeof(sc->conn->peer));
+	sc->conn->peer = *peer;
 	TAILQ_INSERT_TAIL(&s->conns, sc, all);
 	s->n_conns++;
 	h2conn_handshake(sc->conn, fd, ssl);
 	return 0;
 }
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *peer, int len,
+static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len,
 		      void *arg)
 {
 	struct grpc_server *s = arg;
+	union addr peer = {0};
 
 	s->accept_failing = false;
-	if (s->n_conns >= s->limits.conns_max) {
+	memcpy(&peer, sa, (size_t)len < sizeof(peer) ? (size_t)len : sizeof(peer));
+	if (!has_room(s, &peer))
 		close(fd);
-		return;
-	}
-	if (add_conn(s, fd, peer, (socklen_t)len))
+	else if (add_conn(s, fd, &peer))
 		log_event(LOG_WARN, "grpc.accept_failed", LOGF_STR("reason", "out of memory"));
 }
 
@@ -195,6 +210,8 @@ int grpc_server_new(struct event_base *base, const struct grpc_server_conf *conf
 	TAILQ_INIT(&s->conns);
 	if (!s->limits.conns_max)
 		s->limits.conns_max = CONNS_MAX;
+	if (!s->limits.conns_per_address)
+		s->limits.conns_per_address = CONNS_PER_ADDRESS;
 	SSL_CTX_up_ref(conf->tls);
 	s->tls = conf->tls;
 	s->resume = evtimer_new(base, on_resume, s);

@@ -197,19 +197,13 @@ static int open_control(struct server *s, const struct cli_serve *what, union ad
 	return err;
 }
 
-static bool is_loopback(const union addr *a)
-{
-	return a->sa.sa_family == AF_INET ? ntohl(a->v4.sin_addr.s_addr) >> 24 == 127
-					  : IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
-}
-
 /* Operators' listener and metrics. */
 static int open_http(struct server *s, union addr *http, union addr *metrics)
 {
 	const struct settings *set = &s->settings;
 	int err = 0;
 
-	if (!is_loopback(&set->metrics_listen)) {
+	if (!addr_is_loopback(&set->metrics_listen)) {
 		snprintf(s->why, sizeof(s->why),
 			 "metrics_listen has no authentication and has to be a loopback address; "
 			 "use /v1/metrics from elsewhere");
