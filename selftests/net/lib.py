@@ -298,6 +298,8 @@ def tidy(prefix, tmp):
         subprocess.run(["ip", "netns", "del", name], **quiet)
     for d in glob.glob(f"{BPFFS}/portunus/v*-{prefix}*"):
         shutil.rmtree(d, ignore_errors=True)
+    for f in glob.glob(f"/run/portunus/client-{prefix}*"):
+        os.unlink(f)
     for d in glob.glob(f"/sys/fs/cgroup/**/{prefix}*", recursive=True):
         try:
             os.rmdir(d)
