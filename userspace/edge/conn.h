@@ -67,7 +67,7 @@ bool conn_visit(struct conn_env *env, unsigned *cursor, unsigned max,
  * returns false at the end of the round. One that has unacknowledged or unsent data and has heard
  * nothing from that peer for sweep_limit_ms, zero-window probes' answers included, is ended.
  * TCP_USER_TIMEOUT would not do: it also kills a living peer that has stopped reading. The first
- * look at a connection also turns on keep-alive towards its target.
+ * look at a connection also turns on keep-alive on both legs.
  */
 bool conn_sweep(struct conn_env *env, unsigned max);
 

@@ -57,6 +57,7 @@ struct dial {
 	uint8_t dialled;			/* rows, a bit each */
 	uint8_t pending;			/* tries without a result */
 	uint8_t first;				/* the row dialled first */
+	bool data_waits;			/* the client has sent something */
 };
 
 #define container(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))

@@ -46,7 +46,7 @@ static uint32_t delivered(const struct conn *c, int leg)
 
 static void mark_reset(struct conn *c, int leg)
 {
-	c->half[leg].flags |= HALF_RESET | HALF_READABLE | HALF_HANGUP;
+	c->half[leg].flags |= HALF_RESET | HALF_READABLE | HALF_UNSURE;
 	c->stall.delivered = delivered(c, leg);
 	c->stall.since_ms = conn_now_ms(c->env);
 }
@@ -182,8 +182,10 @@ void conn_note_events(struct conn *c, int leg, uint32_t events)
 
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
 		sends->flags |= HALF_READABLE;
-	if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
-		sends->flags |= HALF_HANGUP;
+	if (events & EPOLLRDHUP)
+		sends->flags |= HALF_FIN;
+	if (events & (EPOLLERR | EPOLLPRI))
+		sends->flags |= HALF_UNSURE;
 	if ((events & EPOLLERR) && !(sends->flags & HALF_RESET))
 		mark_reset(c, leg);
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))

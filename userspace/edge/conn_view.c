@@ -67,10 +67,13 @@ bool conn_visit(struct conn_env *env, unsigned *cursor, unsigned max,
 	return false;
 }
 
-static void keepalive_on(int fd)
+static void keepalive_on(const struct conn *c)
 {
 	static const int on = 1, idle_s = 60, every_s = 10, probes = 3;
+	int fd = c->fd[TARGET];
 
+	/* The client's socket has the times from its listener. */
+	setsockopt(c->fd[CLIENT], SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof(every_s));
@@ -113,7 +116,7 @@ bool conn_sweep(struct conn_env *env, unsigned max)
 		env->sweep_next = next;
 		if (c->state == CONN_RELAYING) {
 			if (!c->swept)
-				keepalive_on(c->fd[TARGET]);
+				keepalive_on(c);
 			c->swept = true;
 			if (!((c->half[CLIENT].flags | c->half[TARGET].flags) & HALF_RESET) &&
 			    (peer_is_dead(c, CLIENT) || peer_is_dead(c, TARGET)))

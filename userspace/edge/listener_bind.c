@@ -19,13 +19,16 @@ static int set(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-/* Options that accepted sockets inherit: set once here, not once per connection. */
+/*
+ * Options that accepted sockets inherit: set once here, not once per connection. SO_KEEPALIVE itself
+ * is not among them: its timer would be started and stopped for every short connection; the sweep
+ * sets it on those that last.
+ */
 static void set_inherited(int fd)
 {
 	set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	/* An urgent byte is relayed as one of the stream; later than this it may be skipped. */
 	set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
-	set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
 	set(fd, IPPROTO_TCP, TCP_KEEPINTVL, 10);
 	set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);

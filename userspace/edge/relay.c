@@ -35,6 +35,21 @@ static void sender_ended(struct half *h, ssize_t n)
 	h->flags &= ~HALF_READABLE;
 }
 
+/*
+ * Less came than was asked for, so the sender's queue is empty (epoll(7)). If its FIN was known of
+ * before the read, there is nothing behind that either: the kernel tells of a FIN (EPOLLRDHUP) only
+ * once all before it is in the queue. Both save a recv() that would say just that. An urgent mark
+ * also cuts a read short, and an error has to be fetched; both come with an event.
+ */
+static void short_read(struct half *h)
+{
+	if (h->flags & HALF_UNSURE)
+		return;
+	h->flags &= ~HALF_READABLE;
+	if (h->flags & HALF_FIN)
+		h->flags |= HALF_EOF;
+}
+
 static void set_nodelay(struct half *h, int dst)
 {
 	static const int on = 1;
@@ -122,11 +137,8 @@ static enum step copy_once(struct relay_env *env, struct half *h, int src, int d
 			h->streak = 0;
 		}
 	} else {
-		/* epoll(7): a short read of a stream says that it is empty; not so before a FIN,
-		 * a RST or at an urgent mark, none of which comes without an event. */
-		if (!(h->flags & HALF_HANGUP))
-			h->flags &= ~HALF_READABLE;
 		h->streak = 0;
+		short_read(h);
 	}
 	*moved = (size_t)n;
 	env->copied += (uint64_t)n;

@@ -47,8 +47,9 @@ enum half_flag {
 	HALF_RESET = 1 << 3,   /* the sender's end is a RST or an error: not passed on as FIN */
 	HALF_OVER = 1 << 4,    /* nothing more to do in this direction */
 	HALF_BULK = 1 << 5,    /* splicing */
-	HALF_HANGUP = 1 << 6,  /* an event said that the end is near: a short read proves nothing */
-	HALF_NODELAY = 1 << 7, /* set TCP_NODELAY on the receiver before its second write */
+	HALF_FIN = 1 << 6,     /* an event told of the sender's FIN: a short read is the last one */
+	HALF_UNSURE = 1 << 7,  /* … of an error or urgent data: a short read proves nothing */
+	HALF_NODELAY = 1 << 8, /* set TCP_NODELAY on the receiver before its second write */
 };
 
 enum relay_result {
