@@ -198,11 +198,14 @@ static __always_inline void on_close(const struct tcp_sock *tp, const struct acc
 	const struct sock *sk = (const struct sock *)tp;
 	bool up = tag->side == ACCOUNT_UPSTREAM;
 	struct account_target *t;
+	__u64 slot = tag->slot;
 
 	if (st->flags & ACCOUNT_F_CLOSED)
 		return;
 	st->flags |= ACCOUNT_F_CLOSED;
-	t = target_of(tag);
+	if (!settled(tp, tag))
+		slot = tag->unassigned;
+	t = bpf_map_lookup_elem(&targets, &slot);
 	if (!t)
 		return;
 	fold_final(&st->tx, acked(tp, st), up ? &t->bytes_in : &t->bytes_out);
@@ -311,12 +314,15 @@ int tagged(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 	if (!sk)
 		return 0;
-	tag = bpf_sk_storage_get(&tags, sk, 0, 0);
-	if (tag)
-		out.slot = tag->slot;
 	st = bpf_sk_storage_get(&states, sk, 0, 0);
 	if (st)
 		out.born_ns = st->born_ns;
+	tag = bpf_sk_storage_get(&tags, sk, 0, 0);
+	if (tag && tag->unassigned) {
+		out.slot = tag->unassigned;
+		bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	}
+	out.slot = tag ? tag->slot : 0;
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 	return 0;
 }
@@ -374,11 +380,12 @@ int connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tag || !tp)
 		return 0;
-	t = target_of(tag);
+	t = settled(tp, tag) ? target_of(tag) : NULL;
 	age_ms = (bpf_ktime_get_ns() - st->born_ns) / 1000000;
-	BPF_SEQ_PRINTF(seq, "%-10llu %-28s %-8s %-11s %14llu %14llu ", tag->rule_id,
-		       t ? t->name : "-", side_names[tag->side & 3],
-		       state_names[sk->__sk_common.skc_state & 15], acked(tp, st), received(tp));
+	BPF_SEQ_PRINTF(
+		seq, "%-10llu %-28s %-8s %-11s %14llu %14llu ", tag->rule_id, t ? t->name : "-",
+		side_names[t && tag->side == ACCOUNT_PENDING ? ACCOUNT_CLIENT : tag->side & 3],
+		state_names[sk->__sk_common.skc_state & 15], acked(tp, st), received(tp));
 	BPF_SEQ_PRINTF(seq, "%9u %7u %5llu.%03llu", tp->srtt_us >> 3, tp->total_retrans,
 		       age_ms / 1000, age_ms % 1000);
 	print_address(seq, sk, true);

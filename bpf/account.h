@@ -20,8 +20,14 @@
 
 /* Which end of a relayed connection a socket is. */
 enum account_side {
-	ACCOUNT_PENDING =
-		1, /* towards the client, no target chosen: a listener, and what it accepts */
+	/*
+	 * Towards the client, target not chosen yet: a listener, and what it accepts. .slot is the
+	 * target that is chosen when nothing goes wrong, or 0. It counts as chosen once the socket
+	 * was read from or has sent something: the edge does neither before it has a target, and
+	 * sets another tag first if that is another one. So the usual connection is tagged by
+	 * inheritance alone.
+	 */
+	ACCOUNT_PENDING = 1,
 	ACCOUNT_CLIENT = 2,   /* towards the client, on behalf of the target in .slot */
 	ACCOUNT_UPSTREAM = 3, /* towards the target in .slot */
 };
@@ -29,7 +35,8 @@ enum account_side {
 /* Written only by user space; what a tagged listener accepts gets a copy. */
 struct account_tag {
 	__u64 rule_id;
-	__u64 slot; /* key in `targets`; of a pending socket, the rule's unassigned record */
+	__u64 slot;	  /* key in `targets` */
+	__u64 unassigned; /* of a pending socket: where what closes without a target is counted */
 	__u32 side;
 	__u32 zero;
 };

@@ -70,6 +70,16 @@ static __always_inline void fold_final(__u64 *seen, __u64 now, __u64 *total)
 		add(total, now - last);
 }
 
+/* Whether it is settled that the socket's figures belong to tag->slot; see ACCOUNT_PENDING. */
+static __always_inline bool settled(const struct tcp_sock *tp, const struct account_tag *tag)
+{
+	__u32 first = tp->rcv_nxt - (__u32)tp->bytes_received;
+
+	if (tag->side != ACCOUNT_PENDING)
+		return true;
+	return tag->slot && (tp->bytes_acked || tp->copied_seq != first);
+}
+
 static __always_inline __u64 look(const __u64 *p)
 {
 	return *(volatile const __u64 *)p;
@@ -83,7 +93,7 @@ static __always_inline void fold_all(const struct tcp_sock *tp, const struct acc
 	bool up = tag->side == ACCOUNT_UPSTREAM;
 	struct account_target *t;
 
-	if (tag->side == ACCOUNT_PENDING)
+	if (!settled(tp, tag))
 		return;
 	barrier();
 	t = target_of(tag);

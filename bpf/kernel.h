@@ -34,6 +34,8 @@ struct sock {
 };
 
 struct tcp_sock {
+	__u32 rcv_nxt;
+	__u32 copied_seq; /* what the process has read */
 	__u32 snd_una;
 	__u32 write_seq;
 	__u32 srtt_us; /* eight times the smoothed RTT */

@@ -184,7 +184,7 @@ static int connect_many(struct rig *rig, int n, bool tagged, uint64_t *ns)
 	uint64_t began;
 
 	if (tagged)
-		account_tag_listener(rig->a, l, RULE, rig->none);
+		account_tag_listener(rig->a, l, RULE, rig->none, 0);
 	port = rig_listen(l, "127.0.0.1");
 	began = clock_mono_ns();
 	for (int i = 0; i < n; i++) {

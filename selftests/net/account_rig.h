@@ -189,7 +189,7 @@ static inline int rig_pair(struct rig *rig, bool upstream, int *ours, int *peers
 	l = upstream ? rig_peer_socket(rig, family) : socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK(l >= 0, "%s", strerror(errno));
 	if (!upstream)
-		CHECK(!account_tag_listener(rig->a, l, RULE, rig->none), "tag");
+		CHECK(!account_tag_listener(rig->a, l, RULE, rig->none, 0), "tag");
 	port = rig_listen(l, upstream ? rig->host : rig->own);
 	CHECK(port > 0, "%s", strerror(-port));
 	if (upstream) {

@@ -70,7 +70,7 @@ static int case_inherit(struct rig *rig, const char *const *args)
 	close(peers);
 	int l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), port;
 
-	CHECK(!account_tag_listener(rig->a, l, RULE, rig->none), "tag");
+	CHECK(!account_tag_listener(rig->a, l, RULE, rig->none, 0), "tag");
 	port = rig_listen(l, "127.0.0.1");
 	CHECK(!rig_connect(c, "127.0.0.1", (uint16_t)port), "connect");
 	CHECK(write(c, buf, 1000) == 1000, "write");
@@ -97,7 +97,7 @@ static int case_unassigned(struct rig *rig, const char *const *args)
 	int l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0), s;
 	struct account_record r;
 
-	account_tag_listener(rig->a, l, RULE, rig->none);
+	account_tag_listener(rig->a, l, RULE, rig->none, 0);
 	CHECK(!rig_connect(c, "127.0.0.1", (uint16_t)rig_listen(l, "127.0.0.1")), "connect");
 	CHECK(write(c, buf, 777) == 777, "write");
 	s = accept(l, NULL, NULL);

@@ -221,7 +221,7 @@ static void test_user_mode(void **state)
 	assert_false(account_fast_syn(a));
 	assert_int_equal(account_slot_get(a, &base, &slot), 0);
 	assert_int_equal(slot, 0);
-	assert_int_equal(account_tag_listener(a, -1, 1, 2), 0);
+	assert_int_equal(account_tag_listener(a, -1, 1, 2, 3), 0);
 	assert_int_equal(account_tag_upstream(a, -1, 1, 2), 0);
 	assert_int_equal(account_tag_client(a, -1, 1, 2), 0);
 	assert_int_equal(account_refresh(a, UINT64_MAX), 0);

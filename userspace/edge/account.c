@@ -117,19 +117,32 @@ bool account_fast_syn(const struct account *a)
 }
 
 /* The map's key, seen from user space, is the socket's fd. */
+static int set_tag(const struct account *a, int fd, const struct account_tag *t)
+{
+	if (a->mode != ACCOUNT_BPF)
+		return 0;
+	return bpf_map_update_elem(a->tags_fd, &fd, t, BPF_ANY) ? -errno : 0;
+}
+
 static int tag(const struct account *a, int fd, uint64_t rule_id, uint64_t slot,
 	       enum account_side side)
 {
 	struct account_tag t = {.rule_id = rule_id, .slot = slot, .side = side};
 
-	if (a->mode != ACCOUNT_BPF || !slot)
-		return 0;
-	return bpf_map_update_elem(a->tags_fd, &fd, &t, BPF_ANY) ? -errno : 0;
+	return slot ? set_tag(a, fd, &t) : 0;
 }
 
-int account_tag_listener(struct account *a, int fd, uint64_t rule_id, uint64_t unassigned_slot)
+int account_tag_listener(struct account *a, int fd, uint64_t rule_id, uint64_t unassigned_slot,
+			 uint64_t expected_slot)
 {
-	return tag(a, fd, rule_id, unassigned_slot, ACCOUNT_PENDING);
+	struct account_tag t = {
+		.rule_id = rule_id,
+		.slot = expected_slot,
+		.unassigned = unassigned_slot,
+		.side = ACCOUNT_PENDING,
+	};
+
+	return unassigned_slot ? set_tag(a, fd, &t) : 0;
 }
 
 int account_tag_upstream(struct account *a, int fd, uint64_t rule_id, uint64_t slot)

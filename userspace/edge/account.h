@@ -91,9 +91,11 @@ void account_slots_settled(struct account *a);
  * nothing of what it accepts. One system call; any thread.
  *  - a listener, before listen(): what it accepts inherits the tag;
  *  - an upstream socket, before connect();
- *  - an accepted socket, once, when its target is known.
+ *  - an accepted socket, once, when its target is known and is not the listener's @expected_slot
+ *    (0: none), and before it is read from or written to.
  */
-int account_tag_listener(struct account *a, int fd, uint64_t rule_id, uint64_t unassigned_slot);
+int account_tag_listener(struct account *a, int fd, uint64_t rule_id, uint64_t unassigned_slot,
+			 uint64_t expected_slot);
 int account_tag_upstream(struct account *a, int fd, uint64_t rule_id, uint64_t slot);
 int account_tag_client(struct account *a, int fd, uint64_t rule_id, uint64_t slot);
 

@@ -17,6 +17,7 @@ struct request {
 	struct service *service;
 	struct target *target;
 	struct rule_totals *totals;
+	uint64_t expected_slot;
 	int fd;
 };
 
@@ -38,13 +39,18 @@ static void run_listen(struct job *job)
 {
 	struct request *r = (struct request *)job;
 
-	*r->where = listener_new(r->worker, r->fd, r->service);
+	*r->where = listener_new(r->worker, r->fd, r->service, r->expected_slot);
 	free(r);
 }
 
-void job_listen(struct worker *w, struct listener **where, int fd, struct service *service)
+void job_listen(struct worker *w, struct listener **where, int fd, struct service *service,
+		uint64_t expected_slot)
 {
-	struct request r = {.worker = w, .where = where, .fd = fd, .service = service};
+	struct request r = {.worker = w,
+			    .where = where,
+			    .fd = fd,
+			    .service = service,
+			    .expected_slot = expected_slot};
 
 	if (!post(&r, run_listen)) {
 		close(fd);

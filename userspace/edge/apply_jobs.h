@@ -17,7 +17,8 @@ struct worker;
  * rule's state but is touched by the worker's thread alone. Without memory a request is lost, which
  * is logged.
  */
-void job_listen(struct worker *w, struct listener **where, int fd, struct service *service);
+void job_listen(struct worker *w, struct listener **where, int fd, struct service *service,
+		uint64_t expected_slot);
 void job_unlisten(struct worker *w, struct listener **where);
 void job_set_service(struct worker *w, struct listener **where, struct service *service);
 void job_health_changed(struct worker *w);

@@ -61,9 +61,11 @@ void apply_start_listening(struct rule_state *rs)
 {
 	struct edge *e = rs->edge;
 	unsigned n = e->one_socket ? 1 : e->config.n_workers;
+	uint64_t expected = rs->service->target[rs->service->order[0]]->slot;
 	int fds[WORKERS_MAX], err;
 
-	err = listener_bind(rs->service->rule, e->config.account, rs->unassigned_slot, fds, n);
+	err = listener_bind(rs->service->rule, e->config.account, rs->unassigned_slot, expected,
+			    fds, n);
 	if (err) {
 		set_failed(rs, err);
 		return;
@@ -78,7 +80,7 @@ void apply_start_listening(struct rule_state *rs)
 		unsigned w = n == 1 ? rs->worker : i;
 
 		job_listen(&e->config.workers[w], &rs->listener[w], fds[i],
-			   service_ref(rs->service));
+			   service_ref(rs->service), expected);
 	}
 	log_event(LOG_INFO, "rule.activated", LOGF_UINT("rule", rs->id),
 		  LOGF_UINT("port", rs->service->rule->listen_port),

@@ -130,7 +130,7 @@ static void on_conn_event(struct io *io, unsigned slot, uint32_t events)
 	}
 }
 
-void conn_new(struct conn_env *env, struct service *service, int fd)
+void conn_new(struct conn_env *env, struct service *service, int fd, uint64_t expected_slot)
 {
 	struct conn *c = slab_alloc(&env->conns);
 	struct dial *d = slab_alloc(&env->dials);
@@ -163,5 +163,6 @@ void conn_new(struct conn_env *env, struct service *service, int fd)
 	atomic_fetch_add_explicit(&service->totals->active, 1, memory_order_relaxed);
 
 	c->dial = d;
+	d->expected_slot = expected_slot;
 	conn_walk_begin(c);
 }

@@ -42,10 +42,10 @@ int conn_env_init(struct conn_env *env);
 void conn_env_close(struct conn_env *env);
 
 /*
- * Takes over an accepted, non-blocking socket and dials the rule's targets. Worker's thread, like
- * all of these.
+ * Takes over an accepted, non-blocking socket and dials the rule's targets. @expected_slot is what
+ * its listener was tagged with. Worker's thread, like all of these.
  */
-void conn_new(struct conn_env *env, struct service *service, int fd);
+void conn_new(struct conn_env *env, struct service *service, int fd, uint64_t expected_slot);
 
 /* Lets dials that wait for a hedge look at the targets again: one has changed its health. */
 void conn_health_changed(struct conn_env *env);

@@ -52,7 +52,8 @@ struct dial {
 	struct conn *conn;
 	struct dial *next, **prev;
 	struct timer timer;
-	uint64_t deadline_ns;			/* of the whole walk */
+	uint64_t expected_slot; /* of accounting; the client's socket has it from birth */
+	uint64_t deadline_ns;	/* of the whole walk */
 	struct upstream *try[RULE_TARGETS_MAX]; /* by row */
 	uint8_t dialled;			/* rows, a bit each */
 	uint8_t pending;			/* tries without a result */

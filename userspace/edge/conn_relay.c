@@ -5,7 +5,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "edge/account.h"
 #include "edge/conn_private.h"
 
 /* How long a RST waits for bytes that were relayed but not acknowledged yet. */
@@ -227,9 +226,6 @@ void conn_relay_begin(struct conn *c, uint32_t events)
 	c->state = CONN_RELAYING;
 	atomic_fetch_add_explicit(&t->carried, 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&t->active, 1, memory_order_relaxed);
-	if (t->slot &&
-	    account_tag_client(c->env->account, c->fd[CLIENT], t->totals->rule_id, t->slot) < 0)
-		atomic_fetch_add_explicit(&t->totals->untagged, 1, memory_order_relaxed);
 	c->half[CLIENT].flags |= HALF_NODELAY;
 	c->active_ms = conn_now_ms(c->env);
 	if (c->service->rule->idle_timeout_secs)

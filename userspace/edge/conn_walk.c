@@ -3,6 +3,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
+#include "edge/account.h"
 #include "edge/conn_private.h"
 #include "lib/log.h"
 
@@ -44,6 +45,10 @@ static void won(struct conn *c, unsigned row, int fd, unsigned slot, uint32_t ev
 
 	if (d->first != row && d->try[d->first])
 		count_hedge(c, t);
+	/* Before the client's socket is read from or written to: that settles whose bytes it has. */
+	if (t->slot && t->slot != d->expected_slot &&
+	    account_tag_client(c->env->account, c->fd[CLIENT], t->totals->rule_id, t->slot) < 0)
+		atomic_fetch_add_explicit(&t->totals->untagged, 1, memory_order_relaxed);
 	conn_walk_end(c, false);
 	c->fd[TARGET] = fd;
 	c->slot = (uint8_t)slot;

@@ -61,7 +61,7 @@ static int accept_one(struct listener *l)
 	if (fd < 0)
 		/* accept(2): these are about the connection, not about the listener. */
 		return errno == ECONNABORTED || errno == EPROTO || errno == EINTR ? 0 : errno;
-	conn_new(&l->worker->conns, l->service, fd);
+	conn_new(&l->worker->conns, l->service, fd, l->expected_slot);
 	return (unsigned)fd >= l->worker->fd_pause_at ? EMFILE : 0;
 }
 
@@ -79,7 +79,8 @@ static void on_event(struct io *io, unsigned slot, uint32_t events)
 		pause_accepting(l, err);
 }
 
-struct listener *listener_new(struct worker *w, int fd, struct service *service)
+struct listener *listener_new(struct worker *w, int fd, struct service *service,
+			      uint64_t expected_slot)
 {
 	struct listener *l = aligned_alloc(IO_ALIGN,
 					   (sizeof(*l) + IO_ALIGN - 1) & ~(IO_ALIGN - 1ul));
@@ -90,6 +91,7 @@ struct listener *listener_new(struct worker *w, int fd, struct service *service)
 	l->io.event = on_event;
 	l->worker = w;
 	l->service = service;
+	l->expected_slot = expected_slot;
 	l->fd = fd;
 	l->resume.fire = resume;
 	if (loop_add(&w->loop, fd, &l->io, 0, EPOLLIN) < 0)

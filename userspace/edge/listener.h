@@ -15,7 +15,8 @@ struct listener {
 	struct worker *worker;
 	struct service *service; /* the version of the rule that new connections get */
 	struct listener *next, **prev;
-	struct timer resume; /* after accepting was paused */
+	struct timer resume;	/* after accepting was paused */
+	uint64_t expected_slot; /* of accounting: what its connections are tagged with from birth */
 	int fd;
 };
 
@@ -26,11 +27,12 @@ struct listener {
  * EADDRNOTAVAIL, EMFILE, …) with none open. Main thread.
  */
 int listener_bind(const struct rule *rule, struct account *account, uint64_t unassigned_slot,
-		  int *fds, unsigned n);
+		  uint64_t expected_slot, int *fds, unsigned n);
 
 /* Starts accepting on @fd, which it takes over, as it does a reference of @service. NULL (and the fd
  * closed) without memory. Worker's thread, as the following. */
-struct listener *listener_new(struct worker *w, int fd, struct service *service);
+struct listener *listener_new(struct worker *w, int fd, struct service *service,
+			      uint64_t expected_slot);
 
 /* New connections get another version of the rule; takes over its reference. */
 void listener_set_service(struct listener *l, struct service *service);

@@ -81,9 +81,10 @@ static int bind_socket(const struct rule *rule, bool reuseport)
 }
 
 /* Tags, then listens: no connection is accepted before it is known whose it is. */
-static int start(int fd, const struct rule *rule, struct account *account, uint64_t slot)
+static int start(int fd, const struct rule *rule, struct account *account, uint64_t unassigned_slot,
+		 uint64_t expected_slot)
 {
-	int err = account_tag_listener(account, fd, rule->id, slot);
+	int err = account_tag_listener(account, fd, rule->id, unassigned_slot, expected_slot);
 
 	/* Forwarding without exact counts beats not forwarding; the account shows its state. */
 	(void)err;
@@ -92,7 +93,7 @@ static int start(int fd, const struct rule *rule, struct account *account, uint6
 }
 
 int listener_bind(const struct rule *rule, struct account *account, uint64_t unassigned_slot,
-		  int *fds, unsigned n)
+		  uint64_t expected_slot, int *fds, unsigned n)
 {
 	unsigned opened = 0;
 	int err;
@@ -106,7 +107,7 @@ int listener_bind(const struct rule *rule, struct account *account, uint64_t una
 	if (fds[0] < 0)
 		return fds[0];
 	opened = 1;
-	err = start(fds[0], rule, account, unassigned_slot);
+	err = start(fds[0], rule, account, unassigned_slot, expected_slot);
 	if (err || n == 1)
 		goto out;
 	close(fds[0]);
@@ -116,7 +117,7 @@ int listener_bind(const struct rule *rule, struct account *account, uint64_t una
 			err = fds[opened];
 			break;
 		}
-		err = start(fds[opened], rule, account, unassigned_slot);
+		err = start(fds[opened], rule, account, unassigned_slot, expected_slot);
 		if (err) {
 			opened++;
 			break;
