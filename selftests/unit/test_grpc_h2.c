@@ -49,7 +49,9 @@ struct wire {
 	/* of its frames */
 	int http_status, grpc_status, rsts, ping_acks, goaways, data_bytes;
 	uint32_t rst_code, goaway_code;
-	char goaway_text[64], message[128], order[64];
+	char goaway_text[64], message[128], order[64], authorization[64];
+	bool authorization_indexed;
+	uint32_t settings[8], conn_window;
 	/* of its calls */
 	int calls, messages, peer_done, closed, closed_status;
 	size_t bytes;
@@ -187,6 +189,11 @@ static void read_headers(struct wire *w, const uint8_t *block, size_t len)
 				w->http_status = atoi((char *)nv.value);
 			if (!strcmp((char *)nv.name, "grpc-status"))
 				w->grpc_status = atoi((char *)nv.value);
+			if (!strcmp((char *)nv.name, "authorization")) {
+				w->authorization_indexed = !(nv.flags & NGHTTP2_NV_FLAG_NO_INDEX);
+				snprintf(w->authorization, sizeof(w->authorization), "%s",
+					 (char *)nv.value);
+			}
 			if (!strcmp((char *)nv.name, "grpc-message"))
 				snprintf(w->message, sizeof(w->message), "%s", (char *)nv.value);
 		}
@@ -222,6 +229,15 @@ static void read_frame(struct wire *w, int type, int flags, const uint8_t *p, si
 	case RST_STREAM:
 		w->rsts++;
 		w->rst_code = be32(p);
+		break;
+	case SETTINGS:
+		for (; len >= 6; p += 6, len -= 6)
+			if (p[1] < 8)
+				w->settings[p[1]] = be32(p + 2);
+		break;
+	case WINDOW_UPDATE:
+		if (!w->conn_window)
+			w->conn_window = 65535 + be32(p);
 		break;
 	case PING:
 		w->ping_acks += flags & ACK;
@@ -302,7 +318,7 @@ static struct wire *client_wire(void)
 	struct wire *w = wire_new(&client_role);
 
 	frame(w, SETTINGS, 0, 0, "", 0);
-	assert_non_null(grpc_call_open(w->conn, "/x", NULL, &ops, w));
+	assert_non_null(grpc_call_open(w->conn, "/x", "Bearer t", &ops, w));
 	w->skip = NGHTTP2_CLIENT_MAGIC_LEN;
 	settle(w);
 	return w;
@@ -362,6 +378,17 @@ static void test_byte_by_byte(void **state)
 	assert_int_equal(w->grpc_status, GRPC_OK);
 	assert_string_equal(w->order, "HDh");
 	evbuffer_free(all);
+	wire_free(w);
+}
+
+static void test_settings(void **state)
+{
+	struct wire *w = server_wire();
+
+	assert_int_equal(w->settings[NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE], 256 << 10);
+	assert_int_equal(w->settings[NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE], 16 << 10);
+	assert_int_equal(w->settings[NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS], 128);
+	assert_int_equal(w->conn_window, 1 << 20);
 	wire_free(w);
 }
 
@@ -763,6 +790,17 @@ static void test_answer_with_data(void **state)
 	wire_free(w);
 }
 
+/* The token stays out of compression tables, where a guess could be compared with it. */
+static void test_authorization(void **state)
+{
+	struct wire *w = client_wire();
+
+	assert_string_equal(w->authorization, "Bearer t");
+	assert_false(w->authorization_indexed);
+	assert_int_equal(w->settings[NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE], 256 << 10);
+	wire_free(w);
+}
+
 static void reset(const char *code, int status)
 {
 	struct wire *w = client_wire();
@@ -832,6 +870,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_byte_by_byte),
+		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_headers_come_first),
 		cmocka_unit_test(test_trailers_only),
 		cmocka_unit_test(test_not_grpc),
@@ -849,6 +888,7 @@ int main(void)
 		cmocka_unit_test(test_stream_limit),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_answer_with_data),
+		cmocka_unit_test(test_authorization),
 		cmocka_unit_test(test_resets),
 		cmocka_unit_test(test_goaway),
 		cmocka_unit_test(test_large_answer_headers),
