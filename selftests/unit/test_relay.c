@@ -167,7 +167,7 @@ static void test_fin(void **state)
 		open_bench(&b);
 		stop_receiver(&b, bulk);
 		shutdown(b.in, SHUT_WR);
-		b.h.flags |= HALF_HANGUP;
+		b.h.flags |= HALF_FIN;
 		for (int i = 0; i < 20000 && pump(&b) != RELAY_DONE; i++)
 			rig_read(b.out, &b.got, 1 << 20);
 		assert_int_equal(b.last, RELAY_DONE);
@@ -189,7 +189,7 @@ static void test_short_read_before_fin(void **state)
 	rig_write(b.in, &b.sent, 100);
 	shutdown(b.in, SHUT_WR);
 	usleep(2000);
-	b.h.flags |= HALF_HANGUP;
+	b.h.flags |= HALF_FIN;
 	assert_int_equal(relay_pump(&b.env, &b.h, b.src, b.dst, 0), RELAY_DONE);
 	assert_int_equal(b.h.bytes, 100);
 	close_bench(&b);
@@ -209,7 +209,7 @@ static void test_sender_reset(void **state)
 		rig_reset(b.in);
 		b.in = -1;
 		usleep(2000);
-		b.h.flags |= HALF_HANGUP;
+		b.h.flags |= HALF_UNSURE;
 		while (pump(&b) == RELAY_AGAIN)
 			;
 		assert_int_equal(b.last, RELAY_DONE);
@@ -313,7 +313,7 @@ static void test_urgent_in_bulk(void **state)
 	b.sent++;
 	rig_write(b.in, &b.sent, total + 200000);
 	usleep(5000);
-	b.h.flags |= HALF_HANGUP; /* as EPOLLPRI sets it */
+	b.h.flags |= HALF_UNSURE; /* as EPOLLPRI sets it */
 	for (int i = 0; i < 200 && b.got < b.sent; i++) {
 		pump(&b);
 		rig_read(b.out, &b.got, 1 << 20);

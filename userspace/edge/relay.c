@@ -176,7 +176,7 @@ static enum step splice_once(struct relay_env *env, struct half *h, int src, int
 		pipe_put(&env->pool, p);
 		/* A socket that cannot be spliced; or one at an urgent mark, which splice never gets past
 		 * and recv does: only recv's EAGAIN says that it is empty. */
-		if (n < 0 && (errno == EINVAL || (would_block() && (h->flags & HALF_HANGUP))))
+		if (n < 0 && (errno == EINVAL || (would_block() && (h->flags & HALF_UNSURE))))
 			h->flags &= ~HALF_BULK;
 		else if (n < 0 && would_block())
 			h->flags &= ~HALF_READABLE;
