@@ -76,7 +76,7 @@ static inline int rig_client(struct rig_conn *r)
 
 	rig_tcp_pair(fd);
 	r->loop.now_ns = clock_mono_ns();
-	conn_new(&r->env, r->service, fd[1]);
+	conn_new(&r->env, r->service, fd[1], 0);
 	return fd[0];
 }
 
