@@ -108,6 +108,12 @@ int account_refresh(struct account *a, uint64_t not_before_ns);
 /* Reads one record; -ENOENT for a slot that is not there. Main thread. */
 int account_read(struct account *a, uint64_t slot, struct account_record *out);
 
+/*
+ * A number, not 0, for the records' lifetime: the same one again means that no record was reset in
+ * between. Reused pins keep it over a restart; in user mode every call gives a new one, so ask once.
+ */
+uint64_t account_epoch(const struct account *a);
+
 /* fd to wait on for kernel events (-1 in user mode), and what to call when it is readable. */
 int account_event_fd(const struct account *a);
 void account_poll(struct account *a);

@@ -274,12 +274,19 @@ static void take_over(struct rule_state *rs, struct service *s)
 		apply_start_listening(rs);
 }
 
+/* With one socket per worker for each port, sockets would eat more than a quarter of the fds. */
+static void choose_sockets(struct edge *e, size_t rules)
+{
+	e->one_socket = rules * e->config.n_workers > e->config.fd_limit / 4;
+}
+
 struct rule_state *edge_push(struct edge *e, const struct rule *rule)
 {
 	struct rule_state *rs = edge_find(e, rule->id);
 	struct service *s = NULL;
 
 	if (!rs) {
+		choose_sockets(e, e->n + 1);
 		rs = add_state(e, rule);
 		if (!rs)
 			return NULL;
@@ -295,9 +302,31 @@ struct rule_state *edge_push(struct edge *e, const struct rule *rule)
 	if (release_port(rs, rule))
 		barrier(e);
 	take_over(rs, s);
-	if (s)
+	if (s) {
+		/* Who is told that it is in force may connect at once. */
+		barrier(e);
 		e->config.rules_changed(e->config.arg, NULL);
+	} else if (rs->status == RULE_FAILED) {
+		rs->retry_secs = 1;
+		apply_start_listening(rs);
+	}
 	return rs;
+}
+
+/* A rule without an address takes the port on all of them. */
+static bool would_meet(const struct rule *a, const struct rule *b)
+{
+	return a->listen_port == b->listen_port && (!a->listen_address || !b->listen_address ||
+						    !strcmp(a->listen_address, b->listen_address));
+}
+
+struct rule_state *edge_on_port(struct edge *e, const struct rule *rule)
+{
+	for (unsigned b = 0; b < BUCKETS; b++)
+		for (struct rule_state *rs = e->bucket[b]; rs; rs = rs->next)
+			if (rs->id != rule->id && would_meet(rs->service->rule, rule))
+				return rs;
+	return NULL;
 }
 
 int edge_remove(struct edge *e, uint64_t rule_id)
@@ -333,12 +362,6 @@ static bool wanted(const struct change *changes, size_t n, uint64_t id)
 	struct change key = {.rule = &key_rule};
 
 	return n && bsearch(&key, changes, n, sizeof(*changes), by_rule_id);
-}
-
-/* With one socket per worker for each port, sockets would eat more than a quarter of the fds. */
-static void choose_sockets(struct edge *e, size_t rules)
-{
-	e->one_socket = rules * e->config.n_workers > e->config.fd_limit / 4;
 }
 
 int edge_apply(struct edge *e, struct rule *const *rules, size_t n)

@@ -30,7 +30,8 @@ struct rule_state {
 	uint64_t id;
 	struct service *service; /* the version in force */
 	enum rule_status status;
-	char reason[32];     /* of RULE_FAILED: port_in_use, permission_denied, bind_failed */
+	bool unconfirmed; /* the server has not named it in this session; the control channel's */
+	char reason[32];  /* of RULE_FAILED: port_in_use, permission_denied, bind_failed */
 	struct event *retry; /* of a bind that failed */
 	unsigned retry_secs;
 	uint64_t unassigned_slot; /* for what closed before it had a target */
@@ -68,8 +69,14 @@ void edge_free(struct edge *e);
  */
 int edge_apply(struct edge *e, struct rule *const *rules, size_t n);
 
-/* Adds or changes one rule. Returns its state, or NULL without memory. */
+/*
+ * Adds or changes one rule; an equal one is left alone, unless its bind has failed: that is tried
+ * again at once. Returns its state, or NULL without memory.
+ */
 struct rule_state *edge_push(struct edge *e, const struct rule *rule);
+
+/* Another rule that listens where @rule would; NULL: none. Walks the table. */
+struct rule_state *edge_on_port(struct edge *e, const struct rule *rule);
 
 /* Stops listening; connections go on for up to the drain time. -ENOENT if there is no such rule. */
 int edge_remove(struct edge *e, uint64_t rule_id);

@@ -12,17 +12,22 @@
 #include "edge/account.h"
 #include "edge/apply.h"
 #include "edge/apply_jobs.h"
+#include "edge/control.h"
+#include "edge/enroll.h"
 #include "edge/instance.h"
 #include "edge/netlink.h"
 #include "edge/options.h"
 #include "edge/probe.h"
+#include "edge/refresh.h"
 #include "edge/resolve.h"
+#include "edge/rulefile.h"
+#include "edge/saved.h"
 #include "edge/status.h"
 #include "edge/verbs.h"
 #include "edge/worker.h"
+#include "lib/bundle.h"
 #include "lib/clock.h"
 #include "lib/log.h"
-#include "lib/rule.h"
 
 #define SWEEP_PERIOD_MS	 15000
 #define SWEEP_LIMIT_MS	 75000
@@ -42,6 +47,10 @@ struct program {
 	struct prober *prober;
 	struct netlink *netlink;
 	struct status *status;
+	struct refresher *refresher;
+	struct control *control; /* NULL: the rules are a file's */
+	struct bundle bundle;
+	char bundle_path[4096];
 	struct event *signals[3];
 	struct event *account_news, *every_second, *sync, *drain;
 	uint64_t drain_until_ns, refreshed_ns;
@@ -55,59 +64,14 @@ static const struct timeval drain_poll = {.tv_usec = DRAIN_POLL_MS * 1000};
 
 /* ---- rules ---- */
 
-static void say_file_error(const char *path, const struct rule_error *err)
-{
-	if (err->line)
-		fprintf(stderr, "error: %s:%d:%d: %s: %s\n", path, err->line, err->column,
-			err->code, err->message);
-	else
-		fprintf(stderr, "error: %s: %s: %s\n", path, err->code, err->message);
-}
-
-static int check_rules(const char *path)
-{
-	struct rule_error err = {0};
-	struct rule **rules;
-	size_t n;
-
-	if (rules_read_file(path, &rules, &n, &err) < 0) {
-		say_file_error(path, &err);
-		return 2;
-	}
-	rules_free(rules, n);
-	printf("ok\n");
-	return 0;
-}
-
-static void reload(struct program *p)
-{
-	const char *path = p->options.rules;
-	struct rule_error err = {0};
-	struct rule **rules;
-	size_t n;
-
-	if (rules_read_file(path, &rules, &n, &err) < 0) {
-		log_event(LOG_ERROR, "rules.rejected", LOGF_STR("path", path),
-			  LOGF_INT("line", err.line), LOGF_INT("column", err.column),
-			  LOGF_STR("code", err.code), LOGF_STR("message", err.message),
-			  LOGF_STR("hint", "the rules in force are unchanged"));
-		return;
-	}
-	if (edge_apply(p->edge, rules, n) < 0)
-		log_event(LOG_ERROR, "rules.rejected", LOGF_STR("path", path),
-			  LOGF_STR("message", "out of memory"),
-			  LOGF_STR("hint", "the rules in force are unchanged"));
-	else
-		log_event(LOG_INFO, "rules.loaded", LOGF_STR("path", path), LOGF_UINT("rules", n));
-	rules_free(rules, n);
-}
-
 static void on_rules_changed(void *arg, struct rule_state *rs)
 {
 	struct program *p = arg;
 
 	if (!rs && !evtimer_pending(p->sync, NULL))
 		evtimer_add(p->sync, &sync_delay);
+	if (p->control)
+		control_rules_news(p->control, rs);
 }
 
 static void on_sync(evutil_socket_t fd, short what, void *arg)
@@ -123,6 +87,8 @@ static void on_health_changed(void *arg, struct rule_state *rs, struct target *t
 	struct program *p = arg;
 
 	prober_health_changed(p->prober, t);
+	if (p->control)
+		control_health_news(p->control, rs);
 }
 
 /* ---- news from elsewhere ---- */
@@ -142,6 +108,8 @@ static void on_network_changed(void *arg)
 	resolve_reload(p->resolver);
 	prober_network_changed(p->prober);
 	edge_retry_binds(p->edge);
+	if (p->control)
+		control_network_changed(p->control);
 }
 
 static void on_account_event(void *arg, uint64_t slot, int kind, int error)
@@ -180,6 +148,14 @@ static void on_drain_poll(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(p->base);
 }
 
+static void reload(struct program *p)
+{
+	if (p->control)
+		control_reload(p->control);
+	else
+		rulefile_apply(p->options.rules, p->edge);
+}
+
 static void on_signal(evutil_socket_t sig, short what, void *arg)
 {
 	struct program *p = arg;
@@ -195,6 +171,9 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 	}
 	log_event(LOG_INFO, "edge.stopping", LOGF_UINT("connections", edge_connections(p->edge)),
 		  LOGF_UINT("drain_secs", p->options.drain_secs));
+	/* First the channel, or a push would listen again. */
+	if (p->control)
+		control_stop(p->control);
 	edge_stop_listening(p->edge);
 	p->drain_until_ns = clock_mono_ns() + p->options.drain_secs * NS_PER_SEC;
 	event_add(p->drain, &drain_poll);
@@ -309,6 +288,7 @@ static void serve_status(struct program *p)
 		.path = p->options.status_socket,
 		.instance = p->options.instance,
 		.rules_from = p->rules_from,
+		.control = p->control,
 		.started_unix_ms = clock_wall_ms(),
 	};
 	char path[128];
@@ -317,7 +297,8 @@ static void serve_status(struct program *p)
 		instance_socket(p->options.instance, path, sizeof(path));
 		c.path = path;
 	}
-	snprintf(p->rules_from, sizeof(p->rules_from), "file %s", p->options.rules);
+	snprintf(p->rules_from, sizeof(p->rules_from), "%s %s", p->control ? "server" : "file",
+		 p->control ? p->bundle.server_endpoint : p->options.rules);
 	p->status = status_new(&c);
 	if (!p->status)
 		log_event(LOG_WARN, "status.unavailable", LOGF_STR("path", c.path),
@@ -328,10 +309,11 @@ static void serve_status(struct program *p)
 
 static int start(struct program *p)
 {
+	char scope[CONTROL_SCOPE_MAX];
 	struct account_config account = {
 		.instance = p->options.instance,
 		.bpffs = p->options.bpffs,
-		.scope = "file:",
+		.scope = p->options.rules ? "file:" : scope,
 		.disable = p->options.account_user,
 		.event = on_account_event,
 		.arg = p,
@@ -343,6 +325,7 @@ static int start(struct program *p)
 		.arg = p,
 	};
 
+	control_scope(&p->bundle, scope);
 	p->base = event_base_new();
 	p->account = account_open(&account);
 	if (!p->base || !p->account)
@@ -365,7 +348,6 @@ static int start(struct program *p)
 	if (!p->netlink)
 		log_event(LOG_WARN, "netlink.unavailable", LOGF_STR("error", strerror(errno)),
 			  LOGF_STR("hint", "network changes do not trigger re-checks"));
-	serve_status(p);
 	return 0;
 }
 
@@ -373,6 +355,9 @@ static int start(struct program *p)
 static void stop(struct program *p)
 {
 	status_free(p->status);
+	control_free(p->control);
+	if (p->refresher)
+		refresher_free(p->refresher);
 	for (unsigned i = 0; i < p->n_workers; i++)
 		worker_stop(&p->workers[i]);
 	if (p->edge)
@@ -410,32 +395,74 @@ static void log_started(const struct program *p)
 		  LOGF_UINT("rules", edge_rules(p->edge)), LOGF_UINT("fd_limit", p->fd_limit));
 }
 
+/* The saved rules are served before the server is asked. */
+static int start_control(struct program *p)
+{
+	char saved[4096];
+	struct control_config c = {
+		.base = p->base,
+		.edge = p->edge,
+		.account = p->account,
+		.bundle = &p->bundle,
+		.bundle_path = p->bundle_path,
+		.saved_path = saved,
+		.reconnect_initial_ms = p->options.reconnect_initial_ms,
+		.reconnect_max_secs = p->options.reconnect_max_secs,
+		.report_interval_secs = p->options.report_secs,
+	};
+
+	if (saved_path(p->options.state_dir, p->options.instance, saved, sizeof(saved)) < 0)
+		return -ENAMETOOLONG;
+	p->refresher = refresher_new(p->base, p->account);
+	c.refresher = p->refresher;
+	p->control = p->refresher ? control_new(&c) : NULL;
+	return p->control ? 0 : -ENOMEM;
+}
+
+static int start_rules(struct program *p)
+{
+	if (!p->options.rules)
+		return start_control(p);
+	rulefile_apply(p->options.rules, p->edge);
+	account_slots_settled(p->account);
+	return 0;
+}
+
+/* Whose rules to serve, before anything is touched. Returns -1 to go on, or the exit status. */
+static int find_rules(struct program *p)
+{
+	if (p->options.rules)
+		return rulefile_check(p->options.rules) < 0 ? 2 : -1;
+	return enroll_find_bundle(p->options.bundle, &p->bundle, p->bundle_path) < 0 ? 1 : -1;
+}
+
 static int serve(struct program *p)
 {
-	struct rule_error err = {0};
-	struct rule **rules;
-	size_t n;
+	int status = find_rules(p);
 
-	if (rules_read_file(p->options.rules, &rules, &n, &err) < 0) {
-		say_file_error(p->options.rules, &err);
-		return 2;
-	}
-	rules_free(rules, n);
+	if (status >= 0)
+		return status;
 	p->fd_limit = raise_fd_limit();
-	signal(SIGPIPE, SIG_IGN);
 	if (take_lock(p) < 0)
 		return 1;
-	if (start(p) < 0) {
+	if (start(p) < 0 || start_rules(p) < 0) {
 		fprintf(stderr, "error: could not start (see the log lines above)\n");
 		stop(p);
 		return 1;
 	}
-	reload(p);
-	account_slots_settled(p->account);
+	serve_status(p);
 	log_started(p);
 	event_base_dispatch(p->base);
 	stop(p);
 	log_event(LOG_INFO, "edge.stopped");
+	return 0;
+}
+
+static int check_rules(const char *path)
+{
+	if (rulefile_check(path) < 0)
+		return 2;
+	printf("ok\n");
 	return 0;
 }
 
@@ -445,17 +472,14 @@ int main(int argc, char **argv)
 	struct program *p;
 	int status;
 
+	log_init("portunus_client", getenv("RUST_LOG"));
 	if (verb)
 		return verb_run(verb, argc - 1, argv + 1);
-	log_init("portunus_client", getenv("RUST_LOG"));
+	signal(SIGPIPE, SIG_IGN);
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return 1;
 	status = options_parse(argc, argv, &p->options);
-	if (status < 0 && !p->options.rules) {
-		fprintf(stderr, "error: --rules FILE says what to forward (try --help)\n");
-		status = 2;
-	}
 	if (status < 0)
 		status = p->options.check ? check_rules(p->options.rules) : serve(p);
 	free(p);

@@ -24,6 +24,8 @@ struct option_desc {
 static const struct option_desc table[] = {
 	{"rules", TEXT, AT(rules), 0, 0, "FILE",
 	 "serve the rules of FILE, a JSON array in the shape of POST /v1/rules"},
+	{"bundle", TEXT, AT(bundle), 0, 0, "PATH",
+	 "serve the rules of the server in this credential bundle (default: the one that enroll wrote)"},
 	{"check", SET, AT(check), 0, 0, NULL,
 	 "read the rules, say what is wrong with them, and exit"},
 	{"instance", TEXT, AT(instance), 0, 0, "NAME",
@@ -32,6 +34,12 @@ static const struct option_desc table[] = {
 	{"shutdown-drain-timeout-secs", NUMBER, AT(drain_secs), 0, 86400, "N",
 	 "how long open connections may go on after a stop (30)"},
 	{"drain-timeout", NUMBER, AT(drain_secs), 0, 86400, "N", "the same"},
+	{"reconnect-initial-delay-ms", NUMBER, AT(reconnect_initial_ms), 1, 3600000, "N",
+	 "longest wait before the first attempt to reconnect; doubles (500)"},
+	{"reconnect-max-delay-secs", NUMBER, AT(reconnect_max_secs), 1, 86400, "N",
+	 "longest wait before any attempt (30)"},
+	{"stats-report-interval-secs", NUMBER, AT(report_secs), 1, 3600, "N",
+	 "between reports to the server (5)"},
 	{"accounting", MODE, AT(account_user), 0, 0, "bpf|user",
 	 "who counts the bytes (bpf; without BPF the edge counts by itself and says so)"},
 	{"status-socket", TEXT, AT(status_socket), 0, 0, "PATH",
@@ -46,16 +54,17 @@ static const struct option_desc table[] = {
 
 static void usage(void)
 {
-	printf("usage: portunus-client --rules FILE [OPTION…]\n"
+	printf("usage: portunus-client [--bundle PATH] [OPTION…]\n"
+	       "       portunus-client --rules FILE [OPTION…]\n"
 	       "       portunus-client VERB [ARGUMENT…]\n\n"
-	       "Forwards TCP connections to the best living target of each rule. SIGHUP re-reads the\n"
-	       "rules, SIGTERM drains and stops.\n\noptions:\n");
+	       "Forwards TCP connections to the best living target of each rule, by the rules of\n"
+	       "a server or of a file. SIGHUP re-reads bundle or rules, SIGTERM drains and stops.\n\noptions:\n");
 	for (size_t i = 0; i < N_OPTIONS; i++)
 		printf("  --%s%s%-*s  %s\n", table[i].name, table[i].value ? " " : "",
 		       (int)(38 - strlen(table[i].name) - !!table[i].value),
 		       table[i].value ? table[i].value : "", table[i].help);
 	printf("\nverbs (VERB --help tells more):\n"
-	       "  stats, connections, status, drain, undrain, unpin\n");
+	       "  enroll, stats, connections, status, drain, undrain, unpin\n");
 }
 
 static int set_value(struct options *o, const struct option_desc *d, const char *value)
@@ -112,6 +121,9 @@ int options_parse(int argc, char **argv, struct options *o)
 		.state_dir = "/var/lib/portunus-client",
 		.bpffs = "/sys/fs/bpf",
 		.drain_secs = 30,
+		.reconnect_initial_ms = 500,
+		.reconnect_max_secs = 30,
+		.report_secs = 5,
 	};
 	for (size_t k = 0; k < N_OPTIONS; k++)
 		longs[k] = (struct option){.name = table[k].name,
@@ -142,6 +154,15 @@ int options_parse(int argc, char **argv, struct options *o)
 	}
 	if (!name_ok(o->instance)) {
 		fprintf(stderr, "error: --instance takes up to 32 letters, digits, '-' and '_'\n");
+		return 2;
+	}
+	if (o->rules && o->bundle) {
+		fprintf(stderr, "error: --rules and --bundle exclude each other: rules come from a "
+				"file or from a server\n");
+		return 2;
+	}
+	if (o->check && !o->rules) {
+		fprintf(stderr, "error: --check reads the file of --rules FILE\n");
 		return 2;
 	}
 	return -1;

@@ -7,15 +7,19 @@
 
 /* The daemon's command line. Strings point into argv or to static text. */
 struct options {
-	const char *rules;	   /* --rules */
-	const char *instance;	   /* --instance, "" for the default one */
-	const char *state_dir;	   /* --state-dir */
-	const char *status_socket; /* --status-socket, NULL: from the instance */
-	const char *bpffs;	   /* --bpffs */
-	uint32_t workers;	   /* --workers, 0: one per CPU */
-	uint32_t drain_secs;	   /* --shutdown-drain-timeout-secs, --drain-timeout */
-	bool account_user;	   /* --accounting user */
-	bool check;		   /* --check */
+	const char *rules;	       /* --rules, NULL: a server's */
+	const char *bundle;	       /* --bundle, NULL: looked for */
+	const char *instance;	       /* --instance, "" for the default one */
+	const char *state_dir;	       /* --state-dir */
+	const char *status_socket;     /* --status-socket, NULL: from the instance */
+	const char *bpffs;	       /* --bpffs */
+	uint32_t workers;	       /* --workers, 0: one per CPU */
+	uint32_t drain_secs;	       /* --shutdown-drain-timeout-secs, --drain-timeout */
+	uint32_t reconnect_initial_ms; /* --reconnect-initial-delay-ms */
+	uint32_t reconnect_max_secs;   /* --reconnect-max-delay-secs */
+	uint32_t report_secs;	       /* --stats-report-interval-secs */
+	bool account_user;	       /* --accounting user */
+	bool check;		       /* --check */
 };
 
 /*

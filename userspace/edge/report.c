@@ -103,6 +103,7 @@ void report_rule(struct account *a, const struct rule_state *rs, struct rule_rep
 	out->rule = rs->service->rule;
 	out->status = rs->status;
 	out->reason = rs->reason;
+	out->unconfirmed = rs->unconfirmed;
 	out->monitored = rs->service->monitored;
 	out->active = get(totals->active);
 	out->accepted = get(totals->accepted);

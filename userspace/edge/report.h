@@ -31,6 +31,7 @@ struct rule_report {
 	enum rule_status status;
 	const char *reason;
 	bool monitored;
+	bool unconfirmed;	      /* the server has not named it in this session */
 	uint64_t bytes_in, bytes_out; /* of all targets, former ones included: never goes down */
 	uint32_t active;
 	uint64_t accepted, dns_failures, failovers, hedged, untagged;

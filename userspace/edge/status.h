@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct account;
+struct control;
 struct edge;
 struct event_base;
 struct status;
@@ -17,9 +18,10 @@ struct status_config {
 	struct account *account;
 	struct worker *workers;
 	unsigned n_workers;
-	const char *path;	/* of the Unix socket */
-	const char *instance;	/* "" for the default one */
-	const char *rules_from; /* "file PATH", "server HOST:PORT", … */
+	const char *path;	       /* of the Unix socket */
+	const char *instance;	       /* "" for the default one */
+	const char *rules_from;	       /* "file PATH", "server HOST:PORT", … */
+	const struct control *control; /* NULL: there is no server */
 	uint64_t started_unix_ms;
 };
 

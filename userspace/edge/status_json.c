@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "edge/apply.h"
+#include "edge/control.h"
 #include "edge/report.h"
 #include "edge/status.h"
 #include "edge/status_internal.h"
@@ -161,6 +162,7 @@ json_t *status_rule_json(const struct rule_report *r, enum account_mode mode, bo
 	put_text(o, "listen_address", r->rule->listen_address);
 	put_text(o, "state", r->status == RULE_ACTIVE ? "active" : "failed");
 	put_text(o, "reason", r->status == RULE_ACTIVE ? "" : r->reason);
+	put_bool(o, "unconfirmed", r->unconfirmed);
 	put(o, "targets", r->n);
 	put(o, "targets_healthy", healthy);
 	json_object_set_new(o, "current", current_json(r));
@@ -255,6 +257,25 @@ static void count_rule(struct rule_state *rs, void *arg)
 	n[rs->status == RULE_FAILED]++;
 }
 
+/* NULL without a server. */
+static json_t *server_json(const struct control *control)
+{
+	struct control_view v;
+	json_t *o;
+
+	if (!control)
+		return json_null();
+	control_view(control, &v);
+	o = json_object();
+	put_text(o, "endpoint", v.server);
+	put_text(o, "state", v.connected ? "connected" : v.revoked ? "revoked" : "disconnected");
+	put(o, "since_unix_ms", v.since_unix_ms);
+	put_text(o, "version", v.server_version);
+	put_text(o, "last_error", v.last_error);
+	put(o, "unconfirmed_rules", v.unconfirmed);
+	return o;
+}
+
 json_t *status_self_json(const struct status_config *c, uint64_t uptime_secs)
 {
 	json_t *o = json_object(), *rules = json_object(), *fds = json_object();
@@ -287,6 +308,7 @@ json_t *status_self_json(const struct status_config *c, uint64_t uptime_secs)
 	put(o, "accept_pauses", pauses);
 	put(o, "pipes_refused", refused);
 	put_text(o, "rules_from", c->rules_from);
+	json_object_set_new(o, "server", server_json(c->control));
 	put(o, "rss_bytes", rss_bytes());
 	return o;
 }

@@ -20,6 +20,7 @@ enum option_id {
 	OPT_WATCH,
 	OPT_KILL,
 	OPT_BPFFS,
+	OPT_OUT,
 	OPTIONS,
 };
 
@@ -35,6 +36,8 @@ static const struct {
 	[OPT_WATCH] = {"watch", NULL, "once per second, with rates"},
 	[OPT_KILL] = {"kill", NULL, "end its open connections too"},
 	[OPT_BPFFS] = {"bpffs", "PATH", "where the BPF file system is mounted (/sys/fs/bpf)"},
+	[OPT_OUT] = {"out", "PATH",
+		     "where the bundle goes (~/.config/portunus/client.bundle.json)"},
 };
 
 struct verb {
@@ -57,6 +60,8 @@ static const struct verb verbs[] = {
 	 2, ALWAYS | 1u << OPT_KILL, verb_drain},
 	{"undrain", "RULE INDEX", "a drained target takes new connections again", 2, 2, ALWAYS,
 	 verb_undrain},
+	{"enroll", "URI", "become a server's edge: redeem its one-time code, write the bundle", 1,
+	 1, 1u << OPT_OUT | 1u << OPT_HELP, verb_enroll},
 	{"unpin", "", "remove the maps and programs that a stopped edge left in the kernel", 0, 0,
 	 ALWAYS | 1u << OPT_BPFFS, verb_unpin},
 };
@@ -124,6 +129,9 @@ static void set_option(struct verb_call *call, int id, const char *value, const 
 	case OPT_BPFFS:
 		call->bpffs = value;
 		break;
+	case OPT_OUT:
+		call->out = value;
+		break;
 	}
 }
 
@@ -144,6 +152,10 @@ static int read_arguments(const struct verb *v, struct verb_call *call, int n, c
 		return usage(v, "missing argument, expected", v->arguments);
 	if (n > v->max_arguments)
 		return usage(v, "unexpected argument", argument[v->max_arguments]);
+	if (v->run == verb_enroll) {
+		call->uri = argument[0];
+		return 0;
+	}
 	if (n > 0 && !read_number(argument[0], RULE_ID_MAX, &call->rule_id))
 		return usage(v, "RULE is the number of a rule, not", argument[0]);
 	call->has_rule = n > 0;

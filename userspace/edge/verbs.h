@@ -4,7 +4,7 @@
 
 struct verb;
 
-/* The verb of that name (stats, connections, status, drain, undrain, unpin), or NULL. */
+/* The verb of that name (stats, connections, status, drain, undrain, enroll, unpin), or NULL. */
 const struct verb *verb_find(const char *name);
 
 /*

@@ -16,6 +16,7 @@ struct verb_call {
 	const char *instance;
 	char socket[128];
 	const char *bpffs;
+	const char *uri, *out; /* enroll */
 	bool json, per_target, watch, kill;
 	bool has_rule;
 	uint64_t rule_id;
@@ -28,6 +29,7 @@ int verb_status(const struct verb_call *call);
 int verb_drain(const struct verb_call *call);
 int verb_undrain(const struct verb_call *call);
 int verb_unpin(const struct verb_call *call);
+int verb_enroll(const struct verb_call *call);
 
 /* ---- asking ---- */
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "edge/account.h"
+#include "edge/enroll.h"
 #include "edge/instance.h"
 #include "edge/verbs_internal.h"
 #include "lib/clock.h"
@@ -247,4 +248,13 @@ int verb_unpin(const struct verb_call *call)
 	else
 		printf("nothing is pinned\n");
 	return flushed();
+}
+
+/* ---- enroll ---- */
+
+int verb_enroll(const struct verb_call *call)
+{
+	int status = enroll_with(call->uri, call->out);
+
+	return status ? status : flushed();
 }

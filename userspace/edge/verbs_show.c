@@ -58,7 +58,8 @@ static void rule_cells(struct table *t, const json_t *r, size_t at, const struct
 	table_cell(t, "%" PRIu64, number(r, "rule_id"));
 	table_cell(t, strchr(address, ':') && *address != '[' ? "[%s]:%" PRIu64 : "%s:%" PRIu64,
 		   *address ? address : "*", number(r, "listen_port"));
-	table_cell(t, "%s%s%s", text(r, "state"), *reason ? ": " : "", reason);
+	table_cell(t, "%s%s%s%s", text(r, "state"), *reason ? ": " : "", reason,
+		   json_is_true(json_object_get(r, "unconfirmed")) ? " (unconfirmed)" : "");
 	if (n > 1)
 		table_cell(t, "%" PRIu64 "/%" PRIu64, number(r, "targets_healthy"), n);
 	else
@@ -265,6 +266,19 @@ void show_connections(FILE *out, const json_t *answer)
 
 /* ---- status ---- */
 
+static void show_server(FILE *out, const json_t *server)
+{
+	const char *version = text(server, "version"), *error = text(server, "last_error");
+	uint64_t unconfirmed = number(server, "unconfirmed_rules");
+
+	fprintf(out, "server        %s, %s%s%s%s%s%s\n", text(server, "endpoint"),
+		text(server, "state"), *version ? " (version " : "", version, *version ? ")" : "",
+		*error ? ": " : "", error);
+	if (unconfirmed)
+		fprintf(out, "unconfirmed   %" PRIu64 " rules that the server has not named\n",
+			unconfirmed);
+}
+
 void show_status(FILE *out, const json_t *a)
 {
 	const json_t *rules = json_object_get(a, "rules"), *fds = json_object_get(a, "fds");
@@ -276,6 +290,8 @@ void show_status(FILE *out, const json_t *a)
 		number(a, "pid"), text_span(number(a, "uptime_secs") * 1000, buf));
 	fprintf(out, "rules         %" PRIu64 " active, %" PRIu64 " failed (from %s)\n",
 		number(rules, "active"), number(rules, "failed"), text(a, "rules_from"));
+	if (json_is_object(json_object_get(a, "server")))
+		show_server(out, json_object_get(a, "server"));
 	fprintf(out, "connections   %" PRIu64 "\n", number(a, "connections"));
 	fprintf(out, "accounting    %s%s%s\n", text(a, "accounting"), *reason ? ": " : "", reason);
 	fprintf(out, "relay         %s\n", text(a, "relay"));
