@@ -151,6 +151,9 @@ static void retire_missing(struct rule_state *rs, const struct service *old)
 		for (unsigned k = 0; k < rs->service->n; k++)
 			kept |= rs->service->target[k] == t;
 		r = kept ? NULL : malloc(sizeof(*r));
+		/* What its last dials come to is no news of this rule any more. */
+		if (!kept)
+			atomic_store(&t->monitored, false);
 		if (!r)
 			continue;
 		r->target = target_ref(t);
@@ -226,8 +229,10 @@ static void forget(struct rule_state *rs)
 	event_free(rs->retry);
 	/* Nobody can tag with these any more but connections that dial just now; the account keeps
 	 * a record until no socket carries its slot. */
-	for (unsigned i = 0; i < rs->service->n; i++)
+	for (unsigned i = 0; i < rs->service->n; i++) {
+		atomic_store(&rs->service->target[i]->monitored, false);
 		account_slot_put(e->config.account, rs->service->target[i]->slot);
+	}
 	account_slot_put(e->config.account, rs->unassigned_slot);
 	while (rs->retired) {
 		struct retired *r = rs->retired;
@@ -246,8 +251,7 @@ static void remove_state(struct rule_state *rs)
 	struct edge *e = rs->edge;
 
 	log_event(LOG_INFO, "rule.removed", LOGF_UINT("rule", rs->id));
-	cut_after_drain(e->config.base, e->config.workers, e->config.n_workers,
-			totals_ref(rs->service->totals), e->config.drain_timeout_ms);
+	cut_after_drain(&e->leaving, &e->config, totals_ref(rs->service->totals));
 	forget(rs);
 }
 
@@ -265,12 +269,13 @@ static bool release_port(struct rule_state *rs, const struct rule *rule)
 	return had;
 }
 
-/* The second half; the port, if it changes, is free. @s is the new version, or NULL for no change. */
+/* The second half; the port, if it changes, is free. @s is the new version, or NULL for no change. A
+ * port that could not be bound is tried again at once: who sends a rule again may have made room. */
 static void take_over(struct rule_state *rs, struct service *s)
 {
 	if (s)
 		replace_service(rs, s);
-	if (!rs->n_listeners && !(rs->status == RULE_FAILED && !s))
+	if (!rs->n_listeners)
 		apply_start_listening(rs);
 }
 
@@ -454,6 +459,7 @@ static void stop_one(struct rule_state *rs, void *arg)
 
 void edge_stop_listening(struct edge *e)
 {
+	e->stopped = true;
 	edge_each(e, stop_one, NULL);
 	barrier(e);
 }
@@ -512,6 +518,7 @@ void edge_free(struct edge *e)
 	size_t n = e->n;
 
 	e->closing = true;
+	drains_forget(&e->leaving);
 	for (size_t i = 0; all && i < n; i++) {
 		struct rule_state *rs = all[i];
 

@@ -92,7 +92,7 @@ void edge_retry_binds(struct edge *e);
 /* Takes a target out for new connections, or back in; @kill ends its live ones. -ENOENT, -ERANGE. */
 int edge_drain_target(struct edge *e, uint64_t rule_id, unsigned row, bool drained, bool kill);
 
-/* Stops listening on every port. Connections stay. */
+/* Stops listening on every port, for good. Connections stay. */
 void edge_stop_listening(struct edge *e);
 /* Open connections on all workers. */
 unsigned edge_connections(const struct edge *e);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "edge/apply.h"
 #include "edge/listener.h"
 #include "edge/worker.h"
 #include "lib/log.h"
@@ -174,36 +175,66 @@ static void run_end_rule(struct job *job)
 	free(r);
 }
 
+/* A removed rule whose connections may go on for a while. */
 struct leaving {
-	struct worker *workers;
-	unsigned n;
+	struct leaving *next, **prev;
+	const struct edge_config *config;
 	struct rule_totals *totals;
+	struct event *over;
 };
+
+static void leaving_free(struct leaving *l)
+{
+	*l->prev = l->next;
+	if (l->next)
+		l->next->prev = l->prev;
+	event_free(l->over);
+	totals_unref(l->totals);
+	free(l);
+}
 
 static void drain_over(evutil_socket_t fd, short what, void *arg)
 {
 	struct leaving *l = arg;
 
-	for (unsigned i = 0; i < l->n; i++) {
-		struct request r = {.worker = &l->workers[i], .totals = totals_ref(l->totals)};
+	for (unsigned i = 0; i < l->config->n_workers; i++) {
+		struct request r = {.worker = &l->config->workers[i],
+				    .totals = totals_ref(l->totals)};
 
 		if (!post(&r, run_end_rule))
 			totals_unref(l->totals);
 	}
-	totals_unref(l->totals);
-	free(l);
+	leaving_free(l);
 }
 
-void cut_after_drain(struct event_base *base, struct worker *workers, unsigned n,
-		     struct rule_totals *totals, uint32_t ms)
+void cut_after_drain(struct leaving **all, const struct edge_config *config,
+		     struct rule_totals *totals)
 {
+	const uint32_t ms = config->drain_timeout_ms;
 	struct timeval in = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 	struct leaving *l = atomic_load(&totals->active) ? malloc(sizeof(*l)) : NULL;
 
 	if (l)
-		*l = (struct leaving){.workers = workers, .n = n, .totals = totals};
-	if (!l || event_base_once(base, -1, EV_TIMEOUT, drain_over, l, &in) < 0) {
+		*l = (struct leaving){.config = config,
+				      .totals = totals,
+				      .next = *all,
+				      .prev = all};
+	if (l)
+		l->over = evtimer_new(config->base, drain_over, l);
+	if (!l || !l->over || evtimer_add(l->over, &in) < 0) {
+		if (l && l->over)
+			event_free(l->over);
 		free(l);
 		totals_unref(totals);
+		return;
 	}
+	if (l->next)
+		l->next->prev = &l->next;
+	*all = l;
+}
+
+void drains_forget(struct leaving **all)
+{
+	while (*all)
+		leaving_free(*all);
 }

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-struct event_base;
+struct edge_config;
+struct leaving;
 struct listener;
 struct rule_totals;
 struct service;
@@ -26,8 +27,13 @@ void job_names_ready(struct worker *w);
 void job_end_target(struct worker *w, struct target *t);
 void job_end_all(struct worker *w);
 
-/* After @ms, ends the connections of a removed rule that are still open; drops the reference. */
-void cut_after_drain(struct event_base *base, struct worker *workers, unsigned n,
-		     struct rule_totals *totals, uint32_t ms);
+/*
+ * After the drain time, ends the connections of a removed rule that are still open; takes over the
+ * reference. @all lists those that wait for it, until drains_forget().
+ */
+void cut_after_drain(struct leaving **all, const struct edge_config *config,
+		     struct rule_totals *totals);
+/* After the workers have stopped. */
+void drains_forget(struct leaving **all);
 
 #endif

@@ -64,6 +64,8 @@ void apply_start_listening(struct rule_state *rs)
 	uint64_t expected = rs->service->target[rs->service->order[0]]->slot;
 	int fds[WORKERS_MAX], err;
 
+	if (e->stopped)
+		return;
 	err = listener_bind(rs->service->rule, e->config.account, rs->unassigned_slot, expected,
 			    fds, n);
 	if (err) {

@@ -18,7 +18,9 @@ struct edge {
 	struct target_watch watch;
 	size_t n;
 	bool closing;
-	bool one_socket; /* a port gets one socket: there are too many for one per worker */
+	bool stopped;		 /* listening: nothing opens a port any more */
+	struct leaving *leaving; /* removed rules whose connections drain */
+	bool one_socket;	 /* a port gets one socket: there are too many for one per worker */
 	unsigned next_worker;
 	struct rule_state *bucket[BUCKETS];
 };
