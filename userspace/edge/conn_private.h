@@ -59,6 +59,7 @@ struct dial {
 	uint8_t pending;			/* tries without a result */
 	uint8_t first;				/* the row dialled first */
 	bool data_waits;			/* the client has sent something */
+	bool ours, theirs; /* a try failed by this host's fault, by the target's */
 };
 
 #define container(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))

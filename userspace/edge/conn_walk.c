@@ -56,6 +56,15 @@ static void won(struct conn *c, unsigned row, int fd, unsigned slot, uint32_t ev
 	conn_relay_begin(c, events);
 }
 
+/* Whether this host alone is why no target could be dialled decides what the end is called. */
+static void note_error(struct dial *d, int result)
+{
+	if (upstream_is_ours(-result))
+		d->ours = true;
+	else
+		d->theirs = true;
+}
+
 static void on_dialled(struct upstream *up, int result)
 {
 	struct conn *c = upstream_arg(up);
@@ -64,10 +73,12 @@ static void on_dialled(struct upstream *up, int result)
 
 	d->try[row] = NULL;
 	d->pending--;
-	if (result >= 0)
+	if (result >= 0) {
 		won(c, row, result, upstream_slot(up), upstream_events(up));
-	else
-		start_next(d);
+		return;
+	}
+	note_error(d, result);
+	start_next(d);
 }
 
 /* When the next candidate is due beside those pending, or the walk ends. */
@@ -108,11 +119,12 @@ static void start_next(struct dial *d)
 			arm_dial(d, want.target);
 			return;
 		}
+		note_error(d, result);
 	}
 	if (d->pending)
 		timer_set(&c->env->loop->timers, &d->timer, d->deadline_ns);
 	else
-		conn_close(c, END_NO_TARGET);
+		conn_close(c, d->ours && !d->theirs ? END_LOCAL : END_NO_TARGET);
 }
 
 static void on_dial_timer(struct timer *timer)
@@ -178,17 +190,18 @@ void conn_health_changed(struct conn_env *env)
 	struct dial *d, *next;
 
 	for (d = env->dialing; d; d = next) {
-		bool hopeless = true;
+		const struct service *s = d->conn->service;
+		int row = service_next(s, d->dialled);
+		bool hopeless = row >= 0 && s->monitored &&
+				health_state(&s->target[row]->health) == HEALTH_HEALTHY;
 
 		next = d->next;
-		/* Only those whose every pending candidate is Failed now need not wait for it. */
-		for (unsigned row = 0; row < d->conn->service->n; row++) {
-			struct target *t = d->conn->service->target[row];
-
-			if (d->try[row] && health_state(&t->health) == HEALTH_HEALTHY)
+		/* Only those whose every pending candidate is Failed now, while a Healthy one is
+		 * left, need not wait for the former. */
+		for (row = 0; row < s->n && hopeless; row++)
+			if (d->try[row] && health_state(&s->target[row]->health) == HEALTH_HEALTHY)
 				hopeless = false;
-		}
-		if (hopeless && d->conn->service->monitored)
+		if (hopeless)
 			start_next(d);
 	}
 }
