@@ -199,9 +199,9 @@ void target_learn_connect_time(struct target *t, uint64_t ns)
 	unsigned old = atomic_load_explicit(&t->connect_us, memory_order_relaxed);
 	unsigned now = old ? old - old / 8 + us / 8 : us;
 
-	/* Two workers at once may lose one sample; not written when it hardly moves, so that the
-	 * workers do not pass the cache line to and fro. */
-	if (now > old + old / 16 || now < old - old / 16)
+	/* Two workers at once may lose one sample; not written for a sample within an eighth of it,
+	 * so that the workers do not pass the cache line to and fro. */
+	if (now > old + old / 64 || now < old - old / 64)
 		atomic_store_explicit(&t->connect_us, now ? now : 1, memory_order_relaxed);
 }
 
