@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
  */
 struct lookup {
 	atomic_int holders;
+	atomic_bool answered; /* the result is complete; orders it before the loop's reading */
 	int wake;
 	struct event *event; /* the loop's */
 	lookup_fn *done;
@@ -44,6 +46,7 @@ static void drop(struct lookup *l)
 
 static void wake_loop(struct lookup *l)
 {
+	atomic_store_explicit(&l->answered, true, memory_order_release);
 	/* A counter of one cannot overflow, so this write cannot fail. */
 	if (eventfd_write(l->wake, 1))
 		abort();
@@ -100,6 +103,8 @@ static void finished(evutil_socket_t fd, short what, void *arg)
 {
 	struct lookup *l = arg;
 
+	if (!atomic_load_explicit(&l->answered, memory_order_acquire))
+		return;
 	event_free(l->event);
 	l->event = NULL;
 	l->done(l->error, l->addrs, l->n, l->arg);
