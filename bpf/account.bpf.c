@@ -136,7 +136,7 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *ctx, const stru
 	ctx->reply = (ms * CONFIG_HZ + 999) / 1000;
 }
 
-static __always_inline void on_active_established(struct bpf_sock *sk,
+static __always_inline void on_active_established(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
 						  const struct account_tag *tag)
 {
 	struct account_state *st = bpf_sk_storage_get(&states, sk, 0, 0);
@@ -156,6 +156,10 @@ static __always_inline void on_active_established(struct bpf_sock *sk,
 	add(&t->connect_hist[log2_of(us)], 1);
 	if (us > t->connect_us_max)
 		t->connect_us_max = us;
+	/* Karn's rule (RFC 6298, 3): how long a repeated SYN took says nothing of the path, and would
+	 * slow down the next repetition. */
+	if (ctx->total_retrans)
+		return;
 	usual = t->connect_us;
 	t->connect_us = usual ? usual - usual / 8 + us / 8 : us;
 }
@@ -264,7 +268,7 @@ int account(struct bpf_sock_ops *ctx)
 		on_timeout_init(ctx, tag);
 		return 1;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		on_active_established(sk, tag);
+		on_active_established(ctx, sk, tag);
 		return 1;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
 		on_passive_established(ctx, sk, tag);

@@ -14,6 +14,9 @@
 
 #define EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
+/* The least that the kernel waits before it repeats a SYN (bpf/account.bpf.c). */
+#define SYN_REPEAT_NS (100 * NS_PER_MS)
+
 struct upstream {
 	struct io io; /* of a probe, and after detaching */
 	struct upstream_env *env;
@@ -150,6 +153,19 @@ static void finish(struct upstream *up, int result)
 	release(up);
 }
 
+/* Karn's rule (RFC 6298, 3): a handshake with a repeated SYN says nothing of the usual time. No SYN
+ * is repeated before SYN_REPEAT_NS, so only slow ones have to be asked. */
+static void learn_connect_time(struct target *t, int fd, uint64_t ns)
+{
+	struct tcp_info ti = {0};
+	socklen_t len = sizeof(ti);
+
+	if (ns >= SYN_REPEAT_NS &&
+	    (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &ti, &len) < 0 || ti.tcpi_total_retrans))
+		return;
+	target_learn_connect_time(t, ns);
+}
+
 /* Takes the fd of address @i as the result; the other addresses are no longer wanted. */
 static int win(struct upstream *up, unsigned i)
 {
@@ -160,7 +176,7 @@ static int win(struct upstream *up, unsigned i)
 	up->in_flight--;
 	up->winner = (uint8_t)i;
 	count(up, &t->ok);
-	target_learn_connect_time(t, clock_mono_ns() - up->started_ns[i]);
+	learn_connect_time(t, fd, clock_mono_ns() - up->started_ns[i]);
 	drop_all(up, &t->abandoned);
 	return fd;
 }
