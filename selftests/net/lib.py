@@ -25,6 +25,7 @@ PEER = os.path.join(BUILD, "tools", "peer")
 BPFFS = "/sys/fs/bpf"
 RUN = f"nt{os.getpid()}-"  # begins the name of all that outlives a process: namespaces, pins, cgroups
 CASE_SECONDS = 30
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 
 
 class Failure(Exception):
@@ -110,11 +111,12 @@ class Case:
             try:
                 function(*args)
             except Exception as e:  # the rest has to be undone all the same
-                trouble = trouble or e
+                trouble = trouble or f"cleaning up: {e}"
         for p in self.processes:
             p.kill()
+            trouble = trouble or p.crash()
         if trouble:
-            raise Failure(f"cleaning up: {trouble}")
+            raise Failure(trouble)
 
 
 class Process:
@@ -212,6 +214,13 @@ class Process:
         self.popen.wait()
         for r in self.readers:
             r.join(2)
+
+    def crash(self):
+        """What went wrong inside it, as a signal or a sanitizer tells; None: nothing."""
+        if -self.popen.returncode in CRASHES:
+            return f"{os.path.basename(self.argv[0])} died of {signal.strsignal(-self.popen.returncode)}"
+        return next((line for line in self.lines
+                     if "Sanitizer" in line or "runtime error:" in line), None)
 
     def status(self, field):
         """A field of /proc/PID/status, e.g. VmRSS in KiB."""
