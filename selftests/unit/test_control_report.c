@@ -112,8 +112,11 @@ static void test_the_largest_message(void **state)
 	memset(host, 'a', sizeof(host) - 1);
 	host[sizeof(host) - 1] = '\0';
 	r.n = RULE_TARGETS_MAX;
-	for (unsigned i = 0; i < r.n; i++)
+	for (unsigned i = 0; i < r.n; i++) {
 		r.target[i].host = host;
+		r.target[i].drained = true;
+		r.target[i].health.state = HEALTH_FAILED;
+	}
 	while (report_message_add(m, &r, &unassigned, ACCOUNT_BPF))
 		n++;
 	assert_int_equal(n, REPORT_RULES);

@@ -65,7 +65,7 @@ static void put_hash(char *head, const uint8_t *body, size_t len)
 
 int saved_write(const char *path, const char *scope, const struct rule *const *rules, size_t n)
 {
-	size_t size = HEAD + strlen(scope) + 1;
+	size_t scope_len = strlen(scope), size = HEAD + scope_len + 1;
 	uint8_t *file, *p;
 	int err;
 
@@ -78,7 +78,9 @@ int saved_write(const char *path, const char *scope, const struct rule *const *r
 		return -ENOMEM;
 	memcpy(file, FORMAT_LINE, sizeof(FORMAT_LINE) - 1);
 	p = file + HEAD;
-	p += sprintf((char *)p, "%s\n", scope);
+	memcpy(p, scope, scope_len);
+	p[scope_len] = '\n';
+	p += scope_len + 1;
 	for (size_t i = 0; i < n; i++)
 		p = put_record(p, rules[i]);
 	put_hash((char *)file + sizeof(FORMAT_LINE) - 1, file + HEAD, (size_t)(p - file) - HEAD);
