@@ -189,6 +189,18 @@ static void test_two_hedges(void **state)
 	close_walk(&w);
 }
 
+/* A hedge is what wins beside one that is pending, whichever was the first of all. */
+static void test_hedge_after_refusal(void **state)
+{
+	struct walk w;
+
+	open_walk(&w, "rhl", 60);
+	begin(&w);
+	expect_winner(&w, 2, 59, 200);
+	assert_int_equal(atomic_load(&w.r.service->totals->hedged), 1);
+	close_walk(&w);
+}
+
 /* The default: 300 ms where lost SYNs are retried quickly. */
 static void test_hedge_default(void **state)
 {
@@ -357,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_all_failed),
 		cmocka_unit_test(test_hedge),
 		cmocka_unit_test(test_two_hedges),
+		cmocka_unit_test(test_hedge_after_refusal),
 		cmocka_unit_test(test_hedge_default),
 		cmocka_unit_test(test_strict),
 		cmocka_unit_test(test_single_black_hole),

@@ -57,9 +57,9 @@ struct dial {
 	struct upstream *try[RULE_TARGETS_MAX]; /* by row */
 	uint8_t dialled;			/* rows, a bit each */
 	uint8_t pending;			/* tries without a result */
-	uint8_t first;				/* the row dialled first */
-	bool data_waits;			/* the client has sent something */
-	bool ours, theirs; /* a try failed by this host's fault, by the target's */
+	uint8_t beside[RULE_TARGETS_MAX]; /* by row: which rows were pending when it was begun */
+	bool data_waits;		  /* the client has sent something */
+	bool ours, theirs;		  /* a try failed by this host's fault, by the target's */
 };
 
 #define container(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))

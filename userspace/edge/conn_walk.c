@@ -37,13 +37,22 @@ static void count_hedge(const struct conn *c, const struct target *t)
 		  LOGF_STR("target", t->host), LOGF_UINT("target_port", t->port));
 }
 
+static uint8_t pending_rows(const struct dial *d)
+{
+	uint8_t rows = 0;
+
+	for (unsigned row = 0; row < RULE_TARGETS_MAX; row++)
+		rows |= (uint8_t)((d->try[row] != NULL) << row);
+	return rows;
+}
+
 /* A target is connected: its fd stays registered as it is, the other tries are left to themselves. */
 static void won(struct conn *c, unsigned row, int fd, unsigned slot, uint32_t events)
 {
 	struct dial *d = c->dial;
 	struct target *t = c->service->target[row];
 
-	if (d->first != row && d->try[d->first])
+	if (d->beside[row] & pending_rows(d))
 		count_hedge(c, t);
 	/* Before the client's socket is read from or written to: that settles whose bytes it has. */
 	if (t->slot && t->slot != d->expected_slot &&
@@ -110,8 +119,7 @@ static void start_next(struct dial *d)
 			.arg = c,
 		};
 
-		if (!d->dialled)
-			d->first = (uint8_t)row;
+		d->beside[row] = pending_rows(d);
 		d->dialled |= (uint8_t)(1u << row);
 		d->try[row] = upstream_start(&c->env->upstream, &want, &result);
 		if (d->try[row]) {
