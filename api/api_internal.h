@@ -40,6 +40,8 @@ struct api {
 void api_call_free(struct call *c);
 /* The connection under a call, NULL for a local one or when the client has gone. */
 struct evhttp_request *api_call_request(struct call *c);
+/* From a connection's close callback: frees the request if evhttp won't. */
+void api_request_left(struct evhttp_request *req);
 
 /* audit of one answered call; @code is NULL for a success */
 void api_audit(struct call *c, int status, const char *code);

@@ -55,13 +55,12 @@ struct call {
 	bool tls, local; /* local: the administrator in this process */
 	struct identity who;
 	bool by_session;
-	char *param; /* the path's variable part, in path */
+	char *param; /* the path's variable part, decoded */
 	/* For the audit trail, where a handler knows better than the path. */
 	char resource[80], detail[128];
 	const char *action, *resource_kind;
 	struct call_header headers[CALL_HEADERS_MAX];
 	unsigned n_headers;
-	void *state; /* of a handler that answers later */
 };
 
 const char *call_header(struct call *c, const char *name);

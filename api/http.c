@@ -24,11 +24,22 @@
 #define ALL_METHODS	0xffff /* unknown ones too: they are answered in JSON, by us */
 #define ACCEPT_PAUSE_MS 100
 
+/*
+ * A request that is still being answered when its client leaves: evhttp takes it off the connection
+ * and then leaves it to us; one that it has kept it frees itself. (libevent 2.1.12)
+ */
+void api_request_left(struct evhttp_request *req)
+{
+	if (!evhttp_request_get_connection(req))
+		evhttp_request_free(req);
+}
+
 static void client_left(struct evhttp_connection *evcon, void *arg)
 {
 	struct call *c = arg;
 
-	/* evhttp frees the request; whoever works on the answer finds that nobody wants it. */
+	/* Whoever works on the answer finds that nobody wants it. */
+	api_request_left(c->link);
 	c->link = NULL;
 }
 
@@ -93,6 +104,7 @@ void api_call_free(struct call *c)
 {
 	free(c->path);
 	free(c->query);
+	free(c->param);
 	free(c);
 }
 

@@ -63,7 +63,10 @@ static void stream_free(struct stream *s)
 
 static void client_left(struct evhttp_connection *evcon, void *arg)
 {
-	stream_free(arg);
+	struct stream *s = arg;
+
+	api_request_left(s->req);
+	stream_free(s);
 }
 
 /* Ends the reply in an orderly way. */

@@ -383,6 +383,7 @@ int main(int argc, char **argv)
 			"usage: fake_edge enroll URI | run ENDPOINT PIN TOKEN [VERSION [CAPABILITY…]]\n");
 	if (e.conn)
 		grpc_conn_free(e.conn);
+	event_base_loop(e.base, EVLOOP_NONBLOCK); /* what bufferevents put off */
 	event_base_free(e.base);
 	return rc;
 }
