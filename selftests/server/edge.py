@@ -56,13 +56,15 @@ class Edge:
     def wait(self, name, seconds=5.0, **match):
         """The next event of that name; takes it and what came before it off the list."""
         end = time.monotonic() + seconds
+        seen = 0
         while True:
-            for i, e in enumerate(self.events):
+            for i, e in enumerate(self.events[seen:], seen):
                 if e["event"] == name and all(e.get(k) == v for k, v in match.items()):
                     del self.events[:i + 1]
                     return e
+            seen = len(self.events)
             if time.monotonic() > end or not self.read(0.1):
-                raise AssertionError(f"the edge got no {name} {match}: {self.events}")
+                raise AssertionError(f"the edge got no {name} {match}: {self.events[-5:]}")
 
     def none(self, name, seconds=0.3):
         end = time.monotonic() + seconds

@@ -219,6 +219,17 @@ static struct fleet_push *meant(struct fleet_rule *r, const char *request_id,
 	return awaited(r, request_id);
 }
 
+static void log_status(const struct fleet_rule *r, enum fleet_outcome outcome, const char *reason)
+{
+	/* A replay confirms thousands of rules that were active all along: that is no news. */
+	if (outcome == FLEET_ACTIVATED)
+		log_event(r->state == FLEET_ACTIVE ? LOG_DEBUG : LOG_INFO, "rule.activated",
+			  LOGF_UINT("rule_id", r->rule->id), LOGF_STR("client", r->client->name));
+	else
+		log_event(LOG_WARN, "rule.activation_failed", LOGF_UINT("rule_id", r->rule->id),
+			  LOGF_STR("client", r->client->name), LOGF_STR("reason", reason));
+}
+
 void fleet_session_status(struct session *s, const char *request_id, uint64_t rule_id,
 			  enum fleet_outcome outcome, const char *reason)
 {
@@ -231,10 +242,7 @@ void fleet_session_status(struct session *s, const char *request_id, uint64_t ru
 	if (!reason || !*reason)
 		reason = "unspecified";
 	p = meant(r, request_id ? request_id : "", outcome);
-	log_event(outcome == FLEET_ACTIVATED ? LOG_INFO : LOG_WARN,
-		  outcome == FLEET_ACTIVATED ? "rule.activated" : "rule.activation_failed",
-		  LOGF_UINT("rule_id", rule_id), LOGF_STR("client", s->client->name),
-		  LOGF_STR("reason", outcome == FLEET_ACTIVATED ? "" : reason));
+	log_status(r, outcome, reason);
 	if (p)
 		fleet_push_answered(p, outcome == FLEET_ACTIVATED ? NULL : reason);
 	else if (outcome == FLEET_ACTIVATED)
