@@ -148,24 +148,30 @@ static void test_reset_after_fin(void **state)
 	close_pair(&p);
 }
 
-/* The client still sends when the target has closed: the target's answer arrives all the same. */
+/* The client still sends when the target has closed: the target's answer arrives all the same. The
+ * second write meets a socket that the first one had reset, before the event of that is seen. */
 static void test_target_closed_client_sends(void **state)
 {
 	struct pair p;
-	uint64_t up = 0;
+	uint64_t up = 0, at = 0;
 
 	open_pair(&p);
-	fill(&p, 2 << 20);
+	/* Makes room for several full reads in a turn. */
+	for (int i = 0; i < 200; i++) {
+		rig_write(p.client, &up, 8 << 20);
+		rig_spin(&p.r.loop, 1);
+		rig_read(p.target, &at, SIZE_MAX);
+	}
+	assert_int_equal(at, 8 << 20);
+	fill(&p, 400000);
 	close(p.target);
 	p.target = -1;
 	rig_spin(&p.r.loop, 20);
-	for (int i = 0; i < 5; i++) {
-		rig_write(p.client, &up, up + 1000);
-		rig_spin(&p.r.loop, 5);
-	}
+	rig_write(p.client, &up, up + 400000);
+	rig_spin(&p.r.loop, 5);
 	p.share = 32768;
 	assert_true(rig_until(&p.r.loop, 5000, client_reads, &p));
-	assert_int_equal(p.got, 2 << 20);
+	assert_int_equal(p.got, 400000);
 	rig_spin(&p.r.loop, 50);
 	assert_int_equal(rig_ended(&p.r, END_TARGET_RESET), 1);
 	close_pair(&p);
