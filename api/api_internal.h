@@ -37,6 +37,9 @@ struct api {
 };
 
 /* http.c */
+/* A call for @target (path and query); the caller fills in the rest. NULL for memory. */
+struct call *api_call_new(struct api *api, const struct call_transport *transport, void *link,
+			  const char *target);
 void api_call_free(struct call *c);
 /* The connection under a call, NULL for a local one or when the client has gone. */
 struct evhttp_request *api_call_request(struct call *c);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The clients and rules in memory, as the store has them, and the changes of clients. */
+/* The fleet in memory, as the store has it: loading, rules, and what is stored in batches. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
@@ -24,21 +24,6 @@ void fleet_error_set(struct fleet_error *err, int status, const char *code, cons
 }
 
 /* The first index whose id is not below @id. */
-static size_t client_at(const struct fleet *f, const char *id)
-{
-	size_t lo = 0, hi = f->n_clients;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (strcmp(f->clients[mid]->id, id) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 static size_t rule_at(const struct fleet *f, uint64_t id)
 {
 	size_t lo = 0, hi = f->n_rules;
@@ -55,7 +40,7 @@ static size_t rule_at(const struct fleet *f, uint64_t id)
 }
 
 /* Makes room for one more pointer in a sorted array. */
-static int grow(void **array, size_t n, size_t *room)
+int fleet_grow(void **array, size_t n, size_t *room)
 {
 	void *bigger;
 
@@ -69,50 +54,11 @@ static int grow(void **array, size_t n, size_t *room)
 	return 0;
 }
 
-struct fleet_client *fleet_client(struct fleet *f, const char *id)
-{
-	size_t i = client_at(f, id);
-
-	return i < f->n_clients && !strcmp(f->clients[i]->id, id) ? f->clients[i] : NULL;
-}
-
 struct fleet_rule *fleet_rule(struct fleet *f, uint64_t id)
 {
 	size_t i = rule_at(f, id);
 
 	return i < f->n_rules && f->rules[i]->rule->id == id ? f->rules[i] : NULL;
-}
-
-struct fleet_client *fleet_client_by_name(struct fleet *f, const char *name)
-{
-	struct fleet_client *found = NULL;
-
-	for (size_t i = 0; i < f->n_clients; i++) {
-		struct fleet_client *c = f->clients[i];
-
-		if (c->revoked_ms || strcmp(c->name, name))
-			continue;
-		if (fleet_is_connected(c))
-			return c;
-		if (!found)
-			found = c;
-	}
-	return found;
-}
-
-/* The hash of a secret is compared, so how long that takes tells nothing of the secret. */
-struct fleet_client *fleet_client_by_token(struct fleet *f, const char *token_hash)
-{
-	for (size_t i = 0; i < f->n_clients; i++)
-		if (!strcmp(f->clients[i]->token_hash, token_hash))
-			return f->clients[i];
-	return NULL;
-}
-
-struct fleet_client *const *fleet_clients(const struct fleet *f, size_t *n)
-{
-	*n = f->n_clients;
-	return f->clients;
 }
 
 struct fleet_rule *const *fleet_rules(const struct fleet *f, size_t *n)
@@ -121,76 +67,11 @@ struct fleet_rule *const *fleet_rules(const struct fleet *f, size_t *n)
 	return f->rules;
 }
 
-size_t fleet_connected(const struct fleet *f)
-{
-	return f->n_connected;
-}
-
-bool fleet_is_connected(const struct fleet_client *c)
-{
-	return c->session && c->session->ready;
-}
-
-bool fleet_session_info(const struct fleet_client *c, struct fleet_session_info *out)
-{
-	const struct session *s = c->session;
-
-	if (!fleet_is_connected(c))
-		return false;
-	*out = (struct fleet_session_info){
-		.remote_addr = s->remote_addr,
-		.version = s->version[0] ? s->version : s->client_version,
-		.client_version = s->client_version,
-		.accounting = s->accounting,
-		.connected_ms = s->connected_ms,
-	};
-	return true;
-}
-
-static void client_free(struct fleet_client *c)
-{
-	free(c->name);
-	free(c->address);
-	free(c);
-}
-
-static struct fleet_client *client_new(const struct store_client *row)
-{
-	struct fleet_client *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return NULL;
-	TAILQ_INIT(&c->rules);
-	snprintf(c->id, sizeof(c->id), "%s", row->id);
-	snprintf(c->token_hash, sizeof(c->token_hash), "%s", row->token_hash);
-	c->name = strdup(row->name);
-	c->address = row->address ? strdup(row->address) : NULL;
-	c->provisioned_ms = row->provisioned_ms;
-	c->revoked_ms = row->revoked_ms;
-	if (!c->name || (row->address && !c->address)) {
-		client_free(c);
-		return NULL;
-	}
-	return c;
-}
-
-static int index_client(struct fleet *f, struct fleet_client *c)
-{
-	size_t i = client_at(f, c->id);
-
-	if (grow((void **)&f->clients, f->n_clients, &f->clients_room))
-		return -ENOMEM;
-	memmove(&f->clients[i + 1], &f->clients[i], (f->n_clients - i) * sizeof(f->clients[0]));
-	f->clients[i] = c;
-	f->n_clients++;
-	return 0;
-}
-
 int fleet_index_rule(struct fleet *f, struct fleet_rule *r)
 {
 	size_t i = rule_at(f, r->rule->id);
 
-	if (grow((void **)&f->rules, f->n_rules, &f->rules_room))
+	if (fleet_grow((void **)&f->rules, f->n_rules, &f->rules_room))
 		return -ENOMEM;
 	memmove(&f->rules[i + 1], &f->rules[i], (f->n_rules - i) * sizeof(f->rules[0]));
 	f->rules[i] = r;
@@ -228,11 +109,11 @@ struct load {
 static void load_client(void *arg, const struct store_client *row)
 {
 	struct load *l = arg;
-	struct fleet_client *c = client_new(row);
+	struct fleet_client *c = fleet_client_new(row);
 
-	if (!c || index_client(l->f, c)) {
+	if (!c || fleet_index_client(l->f, c)) {
 		if (c)
-			client_free(c);
+			fleet_client_free(c);
 		l->err = -ENOMEM;
 	}
 }
@@ -413,124 +294,10 @@ void fleet_free(struct fleet *f)
 	while (f->n_rules)
 		fleet_drop_rule(f, f->rules[f->n_rules - 1]);
 	for (size_t i = 0; i < f->n_clients; i++)
-		client_free(f->clients[i]);
+		fleet_client_free(f->clients[i]);
 	if (f->flush_timer)
 		event_free(f->flush_timer);
 	free(f->clients);
 	free(f->rules);
 	free(f);
-}
-
-static struct store_client row_of(const struct fleet_client *c)
-{
-	return (struct store_client){
-		.id = c->id,
-		.name = c->name,
-		.address = c->address,
-		.token_hash = c->token_hash,
-		.provisioned_ms = c->provisioned_ms,
-		.revoked_ms = c->revoked_ms,
-	};
-}
-
-/* Stores @row first; *text then becomes a copy of @value. */
-static int replace_text(struct fleet *f, const struct store_client *row, char **text,
-			const char *value)
-{
-	char *copy = strdup(value);
-	int err = copy ? store_client_put(f->store, row) : -ENOMEM;
-
-	if (err) {
-		free(copy);
-		return err;
-	}
-	free(*text);
-	*text = copy;
-	return 0;
-}
-
-int fleet_client_rename(struct fleet *f, struct fleet_client *c, const char *name)
-{
-	struct store_client row = row_of(c);
-
-	row.name = name;
-	return replace_text(f, &row, &c->name, name);
-}
-
-int fleet_client_readdress(struct fleet *f, struct fleet_client *c, const char *address)
-{
-	struct store_client row = row_of(c);
-
-	row.address = address;
-	return replace_text(f, &row, &c->address, address);
-}
-
-int fleet_client_revoke(struct fleet *f, struct fleet_client *c)
-{
-	struct store_client row = row_of(c);
-	int err;
-
-	if (!c->revoked_ms) {
-		row.revoked_ms = clock_wall_ms();
-		err = store_client_put(f->store, &row);
-		if (err)
-			return err;
-		c->revoked_ms = row.revoked_ms;
-	}
-	if (c->session)
-		fleet_session_drop(c->session, "token_revoked");
-	return 0;
-}
-
-int fleet_client_delete(struct fleet *f, struct fleet_client *c)
-{
-	int err = store_client_delete(f->store, c->id);
-	size_t i = client_at(f, c->id);
-
-	if (err)
-		return err;
-	if (c->session)
-		fleet_session_drop(c->session, "token_revoked");
-	while (!TAILQ_EMPTY(&c->rules))
-		fleet_drop_rule(f, TAILQ_FIRST(&c->rules));
-	memmove(&f->clients[i], &f->clients[i + 1], (f->n_clients - i - 1) * sizeof(f->clients[0]));
-	f->n_clients--;
-	client_free(c);
-	return 0;
-}
-
-int fleet_client_redeem(struct fleet *f, const char *code_hash, const struct store_code *code,
-			const char *token_hash)
-{
-	struct fleet_client *old = fleet_client(f, code->client_id), *c = NULL;
-	struct store_client row = {
-		.id = code->client_id,
-		.name = old ? old->name : code->name,
-		.address = old ? old->address : code->address,
-		.token_hash = token_hash,
-		.provisioned_ms = old ? old->provisioned_ms : clock_wall_ms(),
-	};
-	int err;
-
-	if (!old) {
-		c = client_new(&row);
-		if (!c || grow((void **)&f->clients, f->n_clients, &f->clients_room)) {
-			if (c)
-				client_free(c);
-			return -ENOMEM;
-		}
-	}
-	err = store_code_redeem(f->store, code_hash, &row);
-	if (err) {
-		if (c)
-			client_free(c);
-		return err;
-	}
-	if (c)
-		return index_client(f, c); /* there is room */
-	snprintf(old->token_hash, sizeof(old->token_hash), "%s", token_hash);
-	old->revoked_ms = 0;
-	if (old->session)
-		fleet_session_drop(old->session, "token_rotated");
-	return 0;
 }

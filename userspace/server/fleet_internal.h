@@ -72,7 +72,13 @@ struct fleet_push {
 	struct fleet_error outcome;
 };
 
+/* fleet_clients.c */
+struct fleet_client *fleet_client_new(const struct store_client *row); /* NULL for memory */
+void fleet_client_free(struct fleet_client *c);
+int fleet_index_client(struct fleet *f, struct fleet_client *c);
+
 /* fleet.c */
+int fleet_grow(void **array, size_t n, size_t *room); /* for one more pointer */
 int fleet_index_rule(struct fleet *f, struct fleet_rule *r);
 void fleet_drop_rule(struct fleet *f, struct fleet_rule *r); /* from memory, with its watches */
 /* Sets and stores a state; the store's errno if it could not be stored. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Control streams and enrolments of edges over gRPC. */
+/* Control streams of edges over gRPC. */
 #include "server/session.h"
 
 #include <errno.h>
@@ -18,9 +18,9 @@
 #include "lib/rule_proto.h"
 #include "lib/secret.h"
 #include "server/auth_failure.h"
-#include "server/enroll.h"
 #include "server/fleet_session.h"
 #include "server/report_proto.h"
+#include "server/session_enroll.h"
 
 #define PATH_CHANNEL   "/portunus.v1.Control/Channel"
 #define PATH_ENROLL    "/portunus.v1.ClientEnrollment/Enroll"
@@ -367,67 +367,6 @@ no_memory:
 	refuse(s, call, AUTH_INTERNAL, "token_verify_error", peer);
 }
 
-/* ---- enrolment ---- */
-
-static void send_bundle(struct grpc_call *call, const struct enroll_credentials *made)
-{
-	Portunus__V1__CredentialBundle msg = PORTUNUS__V1__CREDENTIAL_BUNDLE__INIT;
-	uint8_t buf[2048];
-	size_t len;
-
-	msg.version = 1;
-	msg.client_name = (char *)made->client_name;
-	msg.client_id = (char *)made->client_id;
-	msg.server_endpoint = (char *)made->endpoint;
-	msg.server_cert_sha256 = (char *)made->pin_hex;
-	msg.token = (char *)made->token;
-	len = portunus__v1__credential_bundle__get_packed_size(&msg);
-	if (len > sizeof(buf)) {
-		grpc_call_finish(call, GRPC_INTERNAL, "enrollment_store_error");
-		return;
-	}
-	portunus__v1__credential_bundle__pack(&msg, buf);
-	grpc_call_send(call, buf, len);
-	grpc_call_finish(call, GRPC_OK, "");
-}
-
-static void on_enroll(struct grpc_call *call, const uint8_t *data, size_t len, void *arg)
-{
-	struct sessions *s = arg;
-	Portunus__V1__EnrollClientRequest *req = NULL;
-	struct enroll_credentials made;
-	struct fleet_error err;
-
-	if (proto_text_valid(&portunus__v1__enroll_client_request__descriptor, data, len))
-		req = portunus__v1__enroll_client_request__unpack(NULL, len, data);
-	if (!req) {
-		grpc_call_finish(call, GRPC_INVALID_ARGUMENT, "malformed message");
-		return;
-	}
-	if (!enroll_redeem(s->enroll, req->code, &made, &err)) {
-		send_bundle(call, &made);
-	} else {
-		log_event(LOG_WARN, "enrollment.refused", LOGF_STR("reason", err.e.code));
-		grpc_call_finish(call,
-				 !strcmp(err.e.code, "enrollment_store_error")
-					 ? GRPC_INTERNAL
-					 : GRPC_UNAUTHENTICATED,
-				 err.e.code);
-	}
-	portunus__v1__enroll_client_request__free_unpacked(req, NULL);
-}
-
-/* The request has to come before the end. */
-static void on_enroll_done(struct grpc_call *call, void *arg)
-{
-	grpc_call_finish(call, GRPC_INVALID_ARGUMENT, "no request");
-}
-
-static const struct grpc_call_ops enroll_ops = {
-	.message = on_enroll,
-	.peer_done = on_enroll_done,
-};
-
 void sessions_call(struct grpc_server *server, struct grpc_call *call, const char *path,
 		   const char *authorization, void *arg)
 {
@@ -436,5 +375,5 @@ void sessions_call(struct grpc_server *server, struct grpc_call *call, const cha
 	if (!strcmp(path, PATH_CHANNEL))
 		open_channel(s, call, authorization);
 	else if (!strcmp(path, PATH_ENROLL))
-		grpc_call_accept(call, &enroll_ops, s);
+		session_enroll(call, s->enroll);
 }
