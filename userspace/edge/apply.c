@@ -150,7 +150,7 @@ static void retire_missing(struct rule_state *rs, const struct service *old)
 
 		for (unsigned k = 0; k < rs->service->n; k++)
 			kept |= rs->service->target[k] == t;
-		r = kept ? NULL : malloc(sizeof(*r));
+		r = kept ? NULL : calloc(1, sizeof(*r));
 		/* What its last dials come to is no news of this rule any more. */
 		if (!kept)
 			atomic_store(&t->monitored, false);
@@ -159,6 +159,27 @@ static void retire_missing(struct rule_state *rs, const struct service *old)
 		r->target = target_ref(t);
 		r->next = rs->retired;
 		rs->retired = r;
+	}
+}
+
+/* A target that came back before its record was gone has that again, with the bytes in it. */
+static void drop_taken_over(struct rule_state *rs)
+{
+	struct retired **at = &rs->retired;
+
+	while (*at) {
+		struct retired *r = *at;
+		bool taken = false;
+
+		for (unsigned i = 0; i < rs->service->n && r->given_back && r->target->slot; i++)
+			taken |= rs->service->target[i]->slot == r->target->slot;
+		if (!taken) {
+			at = &r->next;
+			continue;
+		}
+		*at = r->next;
+		target_unref(r->target);
+		free(r);
 	}
 }
 
@@ -178,6 +199,7 @@ static void replace_service(struct rule_state *rs, struct service *s)
 
 	rs->service = s;
 	service_in_force(s);
+	drop_taken_over(rs);
 	retire_missing(rs, old);
 	for (unsigned i = 0; i < rs->n_listeners; i++) {
 		unsigned w = rs->n_listeners == 1 ? rs->worker : i;
@@ -238,7 +260,8 @@ static void forget(struct rule_state *rs)
 		struct retired *r = rs->retired;
 
 		rs->retired = r->next;
-		account_slot_put(e->config.account, r->target->slot);
+		if (!r->given_back)
+			account_slot_put(e->config.account, r->target->slot);
 		target_unref(r->target);
 		free(r);
 	}
@@ -473,33 +496,46 @@ unsigned edge_connections(const struct edge *e)
 	return n;
 }
 
-/* A retired target whose last connection is gone, here and in the kernel, becomes a plain sum. */
-static void let_go(struct rule_state *rs, void *arg)
+/* Looks how much a former target has got by now; false when there is no record of it (any more). */
+static bool read_retired(struct edge *e, struct retired *r)
+{
+	struct account_record rec;
+	struct target *t = r->target;
+
+	if (account_mode(e->config.account) != ACCOUNT_BPF) {
+		r->last_in = atomic_load(&t->written_in);
+		r->last_out = atomic_load(&t->written_out);
+		return false;
+	}
+	if (!t->slot || account_read(e->config.account, t->slot, &rec) < 0)
+		return false;
+	r->last_in = rec.bytes_in;
+	r->last_out = rec.bytes_out;
+	return true;
+}
+
+/* Sockets outlive their connections here while they still deliver, so the record decides. */
+static void let_go(struct rule_state *rs)
 {
 	struct edge *e = rs->edge;
 	struct retired **at = &rs->retired;
 
 	while (*at) {
 		struct retired *r = *at;
-		struct target *t = r->target;
-		struct account_record rec = {0};
+		bool recorded = read_retired(e, r), used = atomic_load(&r->target->refs) > 1;
 
-		if (atomic_load(&t->refs) > 1 ||
-		    (t->slot && account_read(e->config.account, t->slot, &rec) == 0 &&
-		     rec.active)) {
+		if (!used && !r->given_back) {
+			account_slot_put(e->config.account, r->target->slot);
+			r->given_back = true;
+		}
+		if (used || recorded) {
 			at = &r->next;
 			continue;
 		}
+		rs->gone_in += r->last_in;
+		rs->gone_out += r->last_out;
 		*at = r->next;
-		if (account_mode(e->config.account) == ACCOUNT_BPF) {
-			rs->gone_in += rec.bytes_in;
-			rs->gone_out += rec.bytes_out;
-		} else {
-			rs->gone_in += atomic_load(&t->written_in);
-			rs->gone_out += atomic_load(&t->written_out);
-		}
-		account_slot_put(e->config.account, t->slot);
-		target_unref(t);
+		target_unref(r->target);
 		free(r);
 	}
 }
@@ -509,7 +545,7 @@ void edge_housekeeping(struct edge *e)
 	for (unsigned b = 0; b < BUCKETS; b++)
 		for (struct rule_state *rs = e->bucket[b]; rs; rs = rs->next)
 			if (rs->retired)
-				let_go(rs, NULL);
+				let_go(rs);
 }
 
 void edge_free(struct edge *e)

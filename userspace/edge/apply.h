@@ -17,10 +17,15 @@ struct worker;
 
 enum rule_status { RULE_ACTIVE, RULE_FAILED };
 
-/* A target that its rule no longer has. Reported in the rule's totals until its sockets are gone. */
+/*
+ * A target that its rule no longer has. Reported in the rule's totals; once nothing here uses it, its
+ * slot is given back, and once no socket carries that, its record goes and leaves a plain sum.
+ */
 struct retired {
 	struct retired *next;
 	struct target *target;
+	uint64_t last_in, last_out; /* bytes, as last seen */
+	bool given_back;	    /* the slot */
 };
 
 /* One rule as this edge serves it. Owned by the table; main thread, but for listener[]. */

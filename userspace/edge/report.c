@@ -84,8 +84,9 @@ static void add_retired(struct account *a, const struct rule_state *rs, struct r
 
 	for (const struct retired *r = rs->retired; r; r = r->next) {
 		read_bytes(a, r->target, &kernel, &in, &sent);
-		out->bytes_in += in;
-		out->bytes_out += sent;
+		/* The record may be gone already; what was last seen of it was final then. */
+		out->bytes_in += in > r->last_in ? in : r->last_in;
+		out->bytes_out += sent > r->last_out ? sent : r->last_out;
 		add_kernel(&out->kernel, &kernel);
 	}
 	out->bytes_in += rs->gone_in;

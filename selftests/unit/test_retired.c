@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+/* A rule's totals over targets that go and come back: with a stand-in for the kernel's records. */
+#include <event2/event.h>
+
+#include "edge/account.h"
+#include "edge/apply.h"
+#include "edge/report.h"
+#include "edge/worker.h"
+#include "selftests/unit/rig.h"
+
+/* The records by slot; one is there until it is deleted, as the kernel's map. */
+struct account {
+	struct {
+		uint16_t port;
+		bool there, held;
+		uint64_t in, out;
+	} record[16];
+	uint64_t n;
+};
+
+enum account_mode account_mode(const struct account *a)
+{
+	return ACCOUNT_BPF;
+}
+
+bool account_fast_syn(const struct account *a)
+{
+	return true;
+}
+
+int account_slot_get(struct account *a, const struct account_key *key, uint64_t *slot)
+{
+	for (uint64_t i = 1; i <= a->n; i++)
+		if (a->record[i].there && !a->record[i].held && a->record[i].port == key->port) {
+			a->record[i].held = true;
+			*slot = i;
+			return 0;
+		}
+	*slot = ++a->n;
+	a->record[*slot].there = a->record[*slot].held = true;
+	a->record[*slot].port = key->port;
+	return 0;
+}
+
+void account_slot_put(struct account *a, uint64_t slot)
+{
+	assert_true(a->record[slot].held);
+	a->record[slot].held = false;
+}
+
+int account_read(struct account *a, uint64_t slot, struct account_record *out)
+{
+	if (!a->record[slot].there)
+		return -ENOENT;
+	memset(out, 0, sizeof(*out));
+	out->bytes_in = a->record[slot].in;
+	out->bytes_out = a->record[slot].out;
+	return 0;
+}
+
+int account_tag_listener(struct account *a, int fd, uint64_t rule_id, uint64_t unassigned_slot,
+			 uint64_t expected_slot)
+{
+	return 0;
+}
+
+int account_tag_upstream(struct account *a, int fd, uint64_t rule_id, uint64_t slot)
+{
+	return 0;
+}
+
+int account_tag_client(struct account *a, int fd, uint64_t rule_id, uint64_t slot)
+{
+	return 0;
+}
+
+static void on_health(void *arg, struct rule_state *rs, struct target *t, enum health_state to)
+{
+}
+
+static void on_rules(void *arg, struct rule_state *rs)
+{
+}
+
+struct table {
+	struct account account;
+	struct event_base *base;
+	struct worker worker;
+	struct edge *e;
+	uint16_t port;
+};
+
+static struct table *open_table(void)
+{
+	struct table *t = calloc(1, sizeof(*t));
+	struct worker_config wc = {.account = &t->account, .sweep_period_ms = 15000};
+
+	log_init("test", "off");
+	close(rig_listen(&t->port, 1));
+	t->base = event_base_new();
+	assert_int_equal(worker_start(&t->worker, &wc), 0);
+	t->e = edge_new(&(struct edge_config){.base = t->base,
+					      .account = &t->account,
+					      .workers = &t->worker,
+					      .n_workers = 1,
+					      .fd_limit = 1024,
+					      .health_changed = on_health,
+					      .rules_changed = on_rules});
+	return t;
+}
+
+static void close_table(struct table *t)
+{
+	worker_stop(&t->worker);
+	edge_free(t->e);
+	event_base_free(t->base);
+	free(t);
+}
+
+/* The rule has these two targets from now on. */
+static struct rule_state *targets(struct table *t, uint16_t a, uint16_t b)
+{
+	struct rule *r = rig_rule(1, t->port, 2, (uint16_t[]){a, b});
+
+	assert_int_equal(edge_apply(t->e, &r, 1), 0);
+	rule_free(r);
+	/* The worker drops its reference of the former version. */
+	workers_barrier(&t->worker, 1);
+	return edge_find(t->e, 1);
+}
+
+static void expect_total(struct table *t, uint64_t in)
+{
+	struct rule_report out;
+
+	report_rule(&t->account, edge_find(t->e, 1), &out);
+	assert_int_equal(out.bytes_in, in);
+}
+
+/* Bytes that a socket still delivers after its connection here are in the sum. */
+static void test_late_bytes(void **state)
+{
+	struct table *t = open_table();
+	struct rule_state *rs = targets(t, 11, 12);
+	uint64_t slot = rs->service->target[0]->slot;
+
+	t->account.record[slot].in = 100;
+	expect_total(t, 100);
+	targets(t, 12, 13);
+	expect_total(t, 100);
+	edge_housekeeping(t->e);
+	assert_false(t->account.record[slot].held);
+	t->account.record[slot].in = 150;
+	expect_total(t, 150);
+	edge_housekeeping(t->e);
+	/* Deleted when no socket carries it: the sum stays, at every moment. */
+	t->account.record[slot].there = false;
+	expect_total(t, 150);
+	edge_housekeeping(t->e);
+	assert_null(rs->retired);
+	expect_total(t, 150);
+	close_table(t);
+}
+
+/* Gone and back while the record is there: that is taken up again, and counted once. */
+static void test_comes_back(void **state)
+{
+	struct table *t = open_table();
+	struct rule_state *rs = targets(t, 11, 12);
+	uint64_t slot = rs->service->target[0]->slot;
+
+	t->account.record[slot].in = 100;
+	targets(t, 12, 13);
+	edge_housekeeping(t->e);
+	targets(t, 11, 12);
+	assert_int_equal(rs->service->target[0]->slot, slot);
+	expect_total(t, 100);
+	edge_housekeeping(t->e);
+	assert_true(t->account.record[slot].held);
+	expect_total(t, 100);
+	close_table(t);
+}
+
+/* Back before the slot was given back: another record, and both count. */
+static void test_comes_back_at_once(void **state)
+{
+	struct table *t = open_table();
+	struct rule_state *rs = targets(t, 11, 12);
+	uint64_t slot = rs->service->target[0]->slot;
+
+	t->account.record[slot].in = 100;
+	targets(t, 12, 13);
+	targets(t, 11, 12);
+	assert_int_not_equal(rs->service->target[0]->slot, slot);
+	t->account.record[rs->service->target[0]->slot].in = 7;
+	expect_total(t, 107);
+	edge_housekeeping(t->e);
+	t->account.record[slot].there = false;
+	edge_housekeeping(t->e);
+	expect_total(t, 107);
+	assert_int_equal(edge_remove(t->e, 1), 0);
+	close_table(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_late_bytes),
+		cmocka_unit_test(test_comes_back),
+		cmocka_unit_test(test_comes_back_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
