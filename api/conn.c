@@ -357,8 +357,6 @@ void conns_free(struct conns *all)
 		return;
 	while ((c = LIST_FIRST(&all->list))) {
 		evbuffer_remove_cb(bufferevent_get_input(c->bev), input_changed, c);
-		if (c->refused)
-			bufferevent_setcb(c->bev, c->on_read, c->on_write, c->on_event, c->on_arg);
 		release(c);
 	}
 	if (all->sweep)

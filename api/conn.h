@@ -27,7 +27,7 @@ struct ssl_ctx_st;
 
 /* Sets the limits of @http and takes over the making of its connections. @tls may be NULL. */
 struct conns *conns_new(struct event_base *base, struct evhttp *http, struct ssl_ctx_st *tls);
-/* Before evhttp_free(). */
+/* After evhttp_free(). */
 void conns_free(struct conns *all);
 
 /* The request of @req is complete and is being answered: its deadline is off until it is done. */

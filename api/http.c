@@ -359,12 +359,13 @@ void api_free(struct api *api)
 	if (!api)
 		return;
 	streams_end(api, NULL);
-	conns_free(api->conns);
-	conns_free(api->metrics_conns);
+	/* evhttp first: it still talks to the connections, whose TLS is ours to free. */
 	if (api->http)
 		evhttp_free(api->http);
 	if (api->metrics_http)
 		evhttp_free(api->metrics_http);
+	conns_free(api->conns);
+	conns_free(api->metrics_conns);
 	free(api->public_origin);
 	free(api->logins);
 	free(api);
