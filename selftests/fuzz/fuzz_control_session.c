@@ -46,6 +46,10 @@ static const char *push(void *arg, const struct rule *rule)
 	return rule->id & 1 ? "port_in_use" : NULL;
 }
 
+static void refused(void *arg, uint64_t rule_id)
+{
+}
+
 static bool drop(void *arg, uint64_t rule_id)
 {
 	return rule_id & 1;
@@ -70,6 +74,7 @@ static const struct session_ops owner_ops = {
 	.pause = pause_input,
 	.welcome = welcome,
 	.push = push,
+	.refused = refused,
 	.remove = drop,
 	.replayed = replayed,
 	.stats_wanted = stats_wanted,

@@ -25,7 +25,7 @@ struct rig {
 	int room; /* messages that the stream still takes; -1: any number */
 	int send_error;
 	bool paused;
-	int welcomes, pushes, removals, replays, wanted;
+	int welcomes, pushes, refusals, removals, replays, wanted;
 	char version[32];
 	uint64_t last_rule;
 	const char *push_answer;
@@ -76,6 +76,11 @@ static const char *rig_push(void *arg, const struct rule *rule)
 	return r->push_answer;
 }
 
+static void rig_refused(void *arg, uint64_t rule_id)
+{
+	((struct rig *)arg)->refusals++;
+}
+
 static bool rig_remove(void *arg, uint64_t rule_id)
 {
 	struct rig *r = arg;
@@ -107,6 +112,7 @@ static const struct session_ops ops = {
 	.pause = rig_pause,
 	.welcome = rig_welcome,
 	.push = rig_push,
+	.refused = rig_refused,
 	.remove = rig_remove,
 	.replayed = rig_replayed,
 	.stats_wanted = rig_wanted,
@@ -269,6 +275,7 @@ static void test_refused_with_request_id(void **state)
 	assert_int_equal(feed_update(r, "c", PORTUNUS__V1__RULE_ACTION__PUSH, &rule), 0);
 	assert_status(r, "c", 9, PORTUNUS__V1__ACTIVATION_OUTCOME__FAILED, "range_invalid");
 	assert_int_equal(r->pushes, 0);
+	assert_int_equal(r->refusals, 3);
 }
 
 static void test_remove(void **state)

@@ -247,6 +247,13 @@ static const char *session_push(void *arg, const struct rule *rule)
 	return control_rules_push(c->rules, rule);
 }
 
+static void session_refused(void *arg, uint64_t rule_id)
+{
+	struct control *c = arg;
+
+	control_rules_refused(c->rules, rule_id);
+}
+
 static bool session_remove(void *arg, uint64_t rule_id)
 {
 	struct control *c = arg;
@@ -281,6 +288,7 @@ static const struct session_ops session_ops = {
 	.pause = session_pause,
 	.welcome = session_welcome,
 	.push = session_push,
+	.refused = session_refused,
 	.remove = session_remove,
 	.replayed = session_replayed,
 	.stats_wanted = session_stats_wanted,

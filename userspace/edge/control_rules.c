@@ -193,6 +193,14 @@ const char *control_rules_push(struct control_rules *r, const struct rule *rule)
 	return rs->status == RULE_FAILED ? rs->reason : NULL;
 }
 
+void control_rules_refused(struct control_rules *r, uint64_t rule_id)
+{
+	struct rule_state *rs = edge_find(r->config.edge, rule_id);
+
+	if (rs)
+		confirm(r, rs);
+}
+
 bool control_rules_remove(struct control_rules *r, uint64_t rule_id)
 {
 	struct rule_state *rs = edge_find(r->config.edge, rule_id);

@@ -40,6 +40,9 @@ void control_rules_session(struct control_rules *r);
  */
 const char *control_rules_push(struct control_rules *r, const struct rule *rule);
 
+/* The server has this rule, but not in a form that can be served: an older one stays in force. */
+void control_rules_refused(struct control_rules *r, uint64_t rule_id);
+
 /* False: there is no such rule. The removal is on disk when this returns, unless they come in numbers. */
 bool control_rules_remove(struct control_rules *r, uint64_t rule_id);
 

@@ -193,6 +193,7 @@ static int take_push(struct session *s, const char *request_id, const Portunus__
 	if (!rule) {
 		log_event(LOG_WARN, "control.rule_refused", LOGF_UINT("rule", m->rule_id),
 			  LOGF_STR("reason", refused.code), LOGF_STR("message", refused.message));
+		s->ops->refused(s->arg, m->rule_id);
 		return post_status(s, request_id, m->rule_id,
 				   PORTUNUS__V1__ACTIVATION_OUTCOME__FAILED, refused.code);
 	}

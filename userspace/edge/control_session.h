@@ -21,6 +21,9 @@ struct session_ops {
 	void (*welcome)(void *arg, const char *version);
 	/* Puts a rule in force. NULL: it is active; else the reason why not, valid until the return. */
 	const char *(*push)(void *arg, const struct rule *rule);
+	/* The server has this rule, in a form that this edge cannot serve: it got FAILED, and what is in
+	 * force under that id stays so. */
+	void (*refused)(void *arg, uint64_t rule_id);
 	/* Stops serving a rule. False: there was none. */
 	bool (*remove)(void *arg, uint64_t rule_id);
 	/* The server has named every rule it has. @whole: this side has seen as many. */
