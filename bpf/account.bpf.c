@@ -26,16 +26,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
 	__type(key, int);
-	__type(value, struct account_tag);
-} tags SEC(".maps");
-
-/* Not cloned: a connection must not begin with what its listener had. */
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct account_state);
-} states SEC(".maps");
+	__type(value, struct account_socket);
+} sockets SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -85,49 +77,36 @@ static __always_inline void follow(struct bpf_sock_ops *ctx)
 					       BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
-/* The state of a socket that begins now; NULL for want of memory, which is counted. */
-static __always_inline struct account_state *begin(struct bpf_sock *sk, struct account_target *t,
-						   __u32 flags)
+static __always_inline void begin(struct bpf_sock_ops *ctx, struct account_socket *s, __u32 flags)
 {
-	struct account_state fresh = {.tx_limit = ~ACCOUNT_FINAL, .flags = flags};
-	struct account_state *st;
-
-	fresh.born_ns = bpf_ktime_get_ns();
-	st = bpf_sk_storage_get(&states, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!st && t)
-		add(&t->untracked, 1);
-	return st;
-}
-
-static __always_inline void on_connect(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
-				       const struct account_tag *tag)
-{
-	struct account_target *t;
-	struct account_state *st;
-
-	if (tag->side != ACCOUNT_UPSTREAM)
-		return;
-	t = target_of(tag);
-	st = begin(sk, t, ACCOUNT_F_ACTIVE_OPEN);
-	if (!st)
-		return;
-	if (!(st->flags & ACCOUNT_F_ATTEMPTED)) {
-		st->flags |= ACCOUNT_F_ATTEMPTED;
-		if (t)
-			add(&t->attempted, 1);
-	}
+	s->tx_limit = ACCOUNT_NO_LIMIT;
+	s->born_ns = bpf_ktime_get_ns();
+	s->flags = flags;
 	follow(ctx);
 }
 
+static __always_inline void on_connect(struct bpf_sock_ops *ctx, struct account_socket *s)
+{
+	struct account_target *t;
+
+	if (s->side != ACCOUNT_UPSTREAM || (s->flags & ACCOUNT_F_ATTEMPTED))
+		return;
+	begin(ctx, s, ACCOUNT_F_ACTIVE_OPEN | ACCOUNT_F_ATTEMPTED);
+	t = target_of(s);
+	if (t)
+		add(&t->attempted, 1);
+}
+
 /* One lost SYN costs what this answers: about twice the target's usual connect time. */
-static __always_inline void on_timeout_init(struct bpf_sock_ops *ctx, const struct account_tag *tag)
+static __always_inline void on_timeout_init(struct bpf_sock_ops *ctx,
+					    const struct account_socket *s)
 {
 	struct account_target *t;
 	__u64 ms;
 
-	if (tag->side != ACCOUNT_UPSTREAM || !CONFIG_HZ)
+	if (s->side != ACCOUNT_UPSTREAM || !CONFIG_HZ)
 		return;
-	t = target_of(tag);
+	t = target_of(s);
 	ms = t ? 2 * t->connect_us / 1000 : 0;
 	if (ms < FAST_SYN_MIN_MS)
 		ms = FAST_SYN_MIN_MS;
@@ -136,20 +115,20 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *ctx, const stru
 	ctx->reply = (ms * CONFIG_HZ + 999) / 1000;
 }
 
-static __always_inline void on_active_established(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
-						  const struct account_tag *tag)
+static __always_inline void on_active_established(struct bpf_sock_ops *ctx,
+						  struct account_socket *s)
 {
-	struct account_state *st = bpf_sk_storage_get(&states, sk, 0, 0);
 	struct account_target *t;
 	__u64 us, usual;
 
-	if (!st || (st->flags & ACCOUNT_F_ESTABLISHED))
+	/* One that was tagged after its connect is not followed, so not counted. */
+	if ((s->flags & (ACCOUNT_F_ATTEMPTED | ACCOUNT_F_ESTABLISHED)) != ACCOUNT_F_ATTEMPTED)
 		return;
-	st->flags |= ACCOUNT_F_ESTABLISHED;
-	t = target_of(tag);
+	s->flags |= ACCOUNT_F_ESTABLISHED;
+	t = target_of(s);
 	if (!t)
 		return;
-	us = (bpf_ktime_get_ns() - st->born_ns) / 1000;
+	us = (bpf_ktime_get_ns() - s->born_ns) / 1000;
 	add(&t->ok, 1);
 	add(&t->active, 1);
 	add(&t->connect_us_sum, us);
@@ -164,67 +143,66 @@ static __always_inline void on_active_established(struct bpf_sock_ops *ctx, stru
 	t->connect_us = usual ? usual - usual / 8 + us / 8 : us;
 }
 
-static __always_inline void on_passive_established(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
-						   const struct account_tag *tag)
+static __always_inline void on_passive_established(struct bpf_sock_ops *ctx,
+						   struct account_socket *s)
 {
-	if (begin(sk, target_of(tag), ACCOUNT_F_ESTABLISHED))
-		follow(ctx);
+	if (!(s->flags & ACCOUNT_F_ESTABLISHED))
+		begin(ctx, s, ACCOUNT_F_ESTABLISHED);
 }
 
-static __always_inline void count_end(struct account_target *t, const struct account_tag *tag,
-				      const struct account_state *st, __u32 error)
+static __always_inline void count_end(struct account_target *t, const struct account_socket *s,
+				      __u32 error)
 {
-	bool established = st->flags & ACCOUNT_F_ESTABLISHED;
+	bool established = s->flags & ACCOUNT_F_ESTABLISHED;
 
 	if (error)
 		t->last_errno = error;
 	if (!established) {
 		if (error) {
 			add(&t->failed, 1);
-			tell(tag->slot, ACCOUNT_CONNECT_FAILED, error);
+			tell(s->slot, ACCOUNT_CONNECT_FAILED, error);
 		} else {
 			add(&t->aborted, 1);
 		}
 		return;
 	}
-	if (tag->side == ACCOUNT_UPSTREAM)
+	if (s->side == ACCOUNT_UPSTREAM)
 		add(&t->active, -1ull);
 	/* A RST that comes after the peer's FIN reads as EPIPE. */
 	if (error == ECONNRESET || error == EPIPE) {
 		add(&t->resets, 1);
-		tell(tag->slot, ACCOUNT_RESET, error);
+		tell(s->slot, ACCOUNT_RESET, error);
 	}
 }
 
-static __always_inline void on_close(const struct tcp_sock *tp, const struct account_tag *tag,
-				     struct account_state *st)
+static __always_inline void on_close(const struct tcp_sock *tp, struct account_socket *s)
 {
 	const struct sock *sk = (const struct sock *)tp;
-	bool up = tag->side == ACCOUNT_UPSTREAM;
+	bool up = s->side == ACCOUNT_UPSTREAM;
 	struct account_target *t;
-	__u64 slot = tag->slot;
+	__u64 slot = s->slot;
 
-	if (st->flags & ACCOUNT_F_CLOSED)
+	if (s->flags & ACCOUNT_F_CLOSED)
 		return;
-	st->flags |= ACCOUNT_F_CLOSED;
-	if (!settled(tp, tag))
-		slot = tag->unassigned;
+	s->flags |= ACCOUNT_F_CLOSED;
+	if (!settled(tp, s))
+		slot = s->unassigned;
 	t = bpf_map_lookup_elem(&targets, &slot);
 	if (!t)
 		return;
-	fold_final(&st->tx, acked(tp, st), up ? &t->bytes_in : &t->bytes_out);
-	fold_final(&st->rx, received(tp), up ? &t->received_out : &t->received_in);
-	fold_final(&st->retransmits, tp->total_retrans, &t->retransmits);
-	count_end(t, tag, st, sk->sk_err);
+	fold_final(&s->tx, acked(tp, s), up ? &t->bytes_in : &t->bytes_out);
+	fold_final(&s->rx, received(tp), up ? &t->received_out : &t->received_in);
+	fold_final(&s->retransmits, tp->total_retrans, &t->retransmits);
+	count_end(t, s, sk->sk_err);
 }
 
 static __always_inline void on_state(struct bpf_sock_ops *ctx, const struct tcp_sock *tp,
-				     const struct account_tag *tag, struct account_state *st)
+				     struct account_socket *s)
 {
 	__u32 to = ctx->args[1];
 
 	if (to == BPF_TCP_CLOSE) {
-		on_close(tp, tag, st);
+		on_close(tp, s);
 		return;
 	}
 #ifndef BREAK_FIN
@@ -233,9 +211,9 @@ static __always_inline void on_state(struct bpf_sock_ops *ctx, const struct tcp_
 	 * it as an acknowledged byte. The first time only: this is also called with old == new.
 	 */
 	if ((to == BPF_TCP_FIN_WAIT1 || to == BPF_TCP_LAST_ACK) &&
-	    !(st->flags & ACCOUNT_F_LIMITED)) {
-		st->tx_limit = acked(tp, st) + (__u32)(tp->write_seq - tp->snd_una);
-		st->flags |= ACCOUNT_F_LIMITED;
+	    !(s->flags & ACCOUNT_F_LIMITED)) {
+		s->tx_limit = acked(tp, s) + (__u32)(tp->write_seq - tp->snd_una);
+		s->flags |= ACCOUNT_F_LIMITED;
 	}
 #endif
 }
@@ -244,8 +222,7 @@ SEC("sockops")
 int account(struct bpf_sock_ops *ctx)
 {
 	__u32 op = ctx->op;
-	struct account_state *st;
-	struct account_tag *tag;
+	struct account_socket *s;
 	struct tcp_sock *tp;
 	struct bpf_sock *sk;
 
@@ -256,77 +233,83 @@ int account(struct bpf_sock_ops *ctx)
 	sk = ctx->sk;
 	if (!sk)
 		return 1;
-	tag = bpf_sk_storage_get(&tags, sk, 0, 0);
-	if (!tag)
+	s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	if (!s)
 		return 1;
 
 	switch (op) {
 	case BPF_SOCK_OPS_TCP_CONNECT_CB:
-		on_connect(ctx, sk, tag);
+		on_connect(ctx, s);
 		return 1;
 	case BPF_SOCK_OPS_TIMEOUT_INIT:
-		on_timeout_init(ctx, tag);
+		on_timeout_init(ctx, s);
 		return 1;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		on_active_established(ctx, sk, tag);
+		on_active_established(ctx, s);
 		return 1;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		on_passive_established(ctx, sk, tag);
+		on_passive_established(ctx, s);
 		return 1;
 	}
 
-	st = bpf_sk_storage_get(&states, sk, 0, 0);
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!st || !tp)
+	if (!tp)
 		return 1;
-	if (op == BPF_SOCK_OPS_STATE_CB) {
-		on_state(ctx, tp, tag, st);
-		return 1;
-	}
-	fold_all(tp, tag, st);
+	if (op == BPF_SOCK_OPS_STATE_CB)
+		on_state(ctx, tp, s);
+	else
+		fold_all(tp, s);
 	return 1;
 }
 
-/* Reading it to the end makes the records exact for what is open. Over `states`: unlike a tag, a
- * state is never replaced, so no socket can be missed. */
+/*
+ * The socket that an iterator is to show, or NULL: one that has begun, is not closed and is followed.
+ * Closed by its state too: it was counted for the last time, but a tag that user space sets in that
+ * same moment would hide that. Not followed is what was tagged after it had begun.
+ */
+static __always_inline struct tcp_sock *open_socket(struct sock *sk, const struct account_socket *s)
+{
+	struct tcp_sock *tp;
+
+	if (!sk || !s || !s->born_ns || (s->flags & ACCOUNT_F_CLOSED) ||
+	    sk->__sk_common.skc_state == BPF_TCP_CLOSE)
+		return NULL;
+	tp = bpf_skc_to_tcp_sock(sk);
+	return tp && (tp->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_STATE_CB_FLAG) ? tp : NULL;
+}
+
+/* Reading it to the end makes the records exact for what is open. */
 SEC("iter/bpf_sk_storage_map")
 int refresh(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	struct account_state *st = ctx->value;
-	struct sock *sk = ctx->sk;
-	struct account_tag *tag;
-	struct tcp_sock *tp;
+	struct account_socket *s = ctx->value;
+	struct tcp_sock *tp = open_socket(ctx->sk, s);
 
-	if (!sk || !st)
-		return 0;
-	tag = bpf_sk_storage_get(&tags, sk, 0, 0);
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (tag && tp)
-		fold_all(tp, tag, st);
+	if (tp)
+		fold_all(tp, s);
 	return 0;
 }
 
-/* Which slots are still in use, listeners and unconnected sockets included. It reads nothing of the
- * map it walks, so that it can walk the tags of another version of these maps. */
+/* Which slots are still in use, by listeners and unconnected sockets too. It reads nothing of the map
+ * it walks, so that it can walk the sockets of another version of these maps. */
 SEC("iter/bpf_sk_storage_map")
 int tagged(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct account_tagged out = {};
-	struct account_state *st;
-	struct account_tag *tag;
 	struct sock *sk = ctx->sk;
+	struct account_socket *s;
 
 	if (!sk)
 		return 0;
-	st = bpf_sk_storage_get(&states, sk, 0, 0);
-	if (st)
-		out.born_ns = st->born_ns;
-	tag = bpf_sk_storage_get(&tags, sk, 0, 0);
-	if (tag && tag->unassigned) {
-		out.slot = tag->unassigned;
-		bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	if (s) {
+		out.born_ns = s->born_ns;
+		if (s->unassigned) {
+			out.slot = s->unassigned;
+			bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+		}
+		out.slot = s->slot;
 	}
-	out.slot = tag ? tag->slot : 0;
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
 	return 0;
 }
@@ -365,10 +348,9 @@ SEC("iter/bpf_sk_storage_map")
 int connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct seq_file *seq = ctx->meta->seq;
-	struct account_state *st = ctx->value;
+	struct account_socket *s = ctx->value;
 	struct sock *sk = ctx->sk;
 	struct account_target *t;
-	struct account_tag *tag;
 	struct tcp_sock *tp;
 	__u64 age_ms;
 
@@ -378,18 +360,15 @@ int connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 			       "STATE", "ACKED", "RECEIVED");
 		BPF_SEQ_PRINTF(seq, "%9s %7s %9s LOCAL REMOTE\n", "SRTT_US", "RETRANS", "AGE_S");
 	}
-	if (!sk || !st || (st->flags & ACCOUNT_F_CLOSED))
+	tp = open_socket(sk, s);
+	if (!tp)
 		return 0;
-	tag = bpf_sk_storage_get(&tags, sk, 0, 0);
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tag || !tp)
-		return 0;
-	t = settled(tp, tag) ? target_of(tag) : NULL;
-	age_ms = (bpf_ktime_get_ns() - st->born_ns) / 1000000;
-	BPF_SEQ_PRINTF(
-		seq, "%-10llu %-28s %-8s %-11s %14llu %14llu ", tag->rule_id, t ? t->name : "-",
-		side_names[t && tag->side == ACCOUNT_PENDING ? ACCOUNT_CLIENT : tag->side & 3],
-		state_names[sk->__sk_common.skc_state & 15], acked(tp, st), received(tp));
+	t = settled(tp, s) ? target_of(s) : NULL;
+	age_ms = (bpf_ktime_get_ns() - s->born_ns) / 1000000;
+	BPF_SEQ_PRINTF(seq, "%-10llu %-28s %-8s %-11s %14llu %14llu ", s->rule_id,
+		       t ? t->name : "-",
+		       side_names[t && s->side == ACCOUNT_PENDING ? ACCOUNT_CLIENT : s->side & 3],
+		       state_names[sk->__sk_common.skc_state & 15], acked(tp, s), received(tp));
 	BPF_SEQ_PRINTF(seq, "%9u %7u %5llu.%03llu", tp->srtt_us >> 3, tp->total_retrans,
 		       age_ms / 1000, age_ms % 1000);
 	print_address(seq, sk, true);

@@ -32,15 +32,6 @@ enum account_side {
 	ACCOUNT_UPSTREAM = 3, /* towards the target in .slot */
 };
 
-/* Written only by user space; what a tagged listener accepts gets a copy. */
-struct account_tag {
-	__u64 rule_id;
-	__u64 slot;	  /* key in `targets` */
-	__u64 unassigned; /* of a pending socket: where what closes without a target is counted */
-	__u32 side;
-	__u32 zero;
-};
-
 /* Set in the folded figures below once a socket is closed: no later fold can match them. */
 #define ACCOUNT_FINAL (1ull << 63)
 
@@ -52,16 +43,29 @@ enum account_flag {
 	ACCOUNT_F_CLOSED = 1 << 4,
 };
 
-/* Written only by the kernel programs. */
-struct account_state {
-	__u64 tx; /* what of each figure is in the target's record already */
+/*
+ * What `sockets` keeps of one socket: whose it is, written by user space, and what is counted of it
+ * already, written by the kernel programs. One value and not two, because a socket's storage is
+ * looked up, allocated and freed for each. User space writes it whole, and only while the programs
+ * have nothing to say: before listen() or connect(), and to an accepted socket that was neither read
+ * from nor written to. What a listener accepts begins with a copy of the listener's, whose second
+ * part is never written.
+ */
+struct account_socket {
+	__u64 rule_id;
+	__u64 slot;	  /* key in `targets` */
+	__u64 unassigned; /* of a pending socket: where what closes without a target is counted */
+	__u32 side;	  /* enum account_side */
+
+	__u32 flags; /* enum account_flag */
+	__u64 tx;    /* what of each figure is in the target's record already */
 	__u64 rx;
 	__u64 retransmits;
 	__u64 tx_limit; /* payload that can ever be acknowledged; known once our FIN is queued */
-	__u64 born_ns;	/* CLOCK_MONOTONIC at SYN (connecting) or established (accepted) */
-	__u32 flags;	/* enum account_flag */
-	__u32 zero;
+	__u64 born_ns; /* CLOCK_MONOTONIC at SYN (connecting) or established (accepted); 0: neither */
 };
+
+#define ACCOUNT_NO_LIMIT (~ACCOUNT_FINAL)
 
 /*
  * One record of `targets`. The first part is written once, by the insert of user space; after that
@@ -87,7 +91,6 @@ struct account_target {
 	__u64 active;  /* established upstream connections now */
 	__u64 resets;  /* established connections that the peer reset, both legs */
 	__u64 retransmits;
-	__u64 untracked;  /* sockets that could not be followed for want of memory */
 	__u64 srtt_us;	  /* to the target, last seen */
 	__u64 connect_us; /* usual: moving average, an eighth for each new one */
 	__u64 connect_us_sum;
@@ -104,7 +107,7 @@ struct account_meta {
 
 #define ACCOUNT_LAYOUT                                                           \
 	((__u64)ACCOUNT_ABI << 48 | (__u64)sizeof(struct account_target) << 32 | \
-	 (__u64)sizeof(struct account_state) << 16 | (__u64)sizeof(struct account_tag))
+	 (__u64)sizeof(struct account_socket) << 16)
 
 enum account_event_kind { ACCOUNT_CONNECT_FAILED = 1, ACCOUNT_RESET = 2 };
 

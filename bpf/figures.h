@@ -6,9 +6,9 @@
 #ifndef PORTUNUS_BPF_FIGURES_H
 #define PORTUNUS_BPF_FIGURES_H
 
-static __always_inline struct account_target *target_of(const struct account_tag *tag)
+static __always_inline struct account_target *target_of(const struct account_socket *s)
 {
-	__u64 slot = tag->slot;
+	__u64 slot = s->slot;
 
 	return bpf_map_lookup_elem(&targets, &slot);
 }
@@ -22,17 +22,17 @@ static __always_inline void add(__u64 *counter, __u64 n)
  * Payload bytes that the peer has acknowledged. bytes_acked is read before the limit: if it counts
  * the FIN, the limit was set before it.
  */
-static __always_inline __u64 acked(const struct tcp_sock *tp, const struct account_state *st)
+static __always_inline __u64 acked(const struct tcp_sock *tp, const struct account_socket *s)
 {
 	__u64 tx = *(volatile const __u64 *)&tp->bytes_acked;
 	__u64 limit;
 
 	barrier();
 #ifndef BREAK_SYN
-	if (tx && (st->flags & ACCOUNT_F_ACTIVE_OPEN))
+	if (tx && (s->flags & ACCOUNT_F_ACTIVE_OPEN))
 		tx--;
 #endif
-	limit = *(volatile const __u64 *)&st->tx_limit;
+	limit = *(volatile const __u64 *)&s->tx_limit;
 	return tx < limit ? tx : limit;
 }
 
@@ -70,14 +70,14 @@ static __always_inline void fold_final(__u64 *seen, __u64 now, __u64 *total)
 		add(total, now - last);
 }
 
-/* Whether it is settled that the socket's figures belong to tag->slot; see ACCOUNT_PENDING. */
-static __always_inline bool settled(const struct tcp_sock *tp, const struct account_tag *tag)
+/* Whether it is settled that the socket's figures belong to s->slot; see ACCOUNT_PENDING. */
+static __always_inline bool settled(const struct tcp_sock *tp, const struct account_socket *s)
 {
 	__u32 first = tp->rcv_nxt - (__u32)tp->bytes_received;
 
-	if (tag->side != ACCOUNT_PENDING)
+	if (s->side != ACCOUNT_PENDING)
 		return true;
-	return tag->slot && (tp->bytes_acked || tp->copied_seq != first);
+	return s->slot && (tp->bytes_acked || tp->copied_seq != first);
 }
 
 static __always_inline __u64 look(const __u64 *p)
@@ -86,22 +86,21 @@ static __always_inline __u64 look(const __u64 *p)
 }
 
 /* Brings the record up to date for an open socket. Nothing while its target is not chosen. */
-static __always_inline void fold_all(const struct tcp_sock *tp, const struct account_tag *tag,
-				     struct account_state *st)
+static __always_inline void fold_all(const struct tcp_sock *tp, struct account_socket *s)
 {
-	__u64 tx = look(&st->tx), rx = look(&st->rx), retrans = look(&st->retransmits);
-	bool up = tag->side == ACCOUNT_UPSTREAM;
+	__u64 tx = look(&s->tx), rx = look(&s->rx), retrans = look(&s->retransmits);
+	bool up = s->side == ACCOUNT_UPSTREAM;
 	struct account_target *t;
 
-	if (!settled(tp, tag))
+	if (!settled(tp, s))
 		return;
 	barrier();
-	t = target_of(tag);
+	t = target_of(s);
 	if (!t)
 		return;
-	fold(&st->tx, tx, acked(tp, st), up ? &t->bytes_in : &t->bytes_out);
-	fold(&st->rx, rx, received(tp), up ? &t->received_out : &t->received_in);
-	fold(&st->retransmits, retrans, tp->total_retrans, &t->retransmits);
+	fold(&s->tx, tx, acked(tp, s), up ? &t->bytes_in : &t->bytes_out);
+	fold(&s->rx, rx, received(tp), up ? &t->received_out : &t->received_in);
+	fold(&s->retransmits, retrans, tp->total_retrans, &t->retransmits);
 	if (up)
 		t->srtt_us = tp->srtt_us >> 3;
 }

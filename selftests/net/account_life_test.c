@@ -184,7 +184,7 @@ static int case_layout(struct rig *rig, const char *const *args)
 	CHECK(pin_exists(rig, "targets") && pin_exists(rig, "link"), "pins were removed");
 	account_close(rig->a);
 	rig->a = NULL;
-	CHECK(account_unpin(rig->bpffs, rig->instance) == 6, "unpin");
+	CHECK(account_unpin(rig->bpffs, rig->instance) == 5, "unpin");
 
 	snprintf(path, sizeof(path), "%s/portunus", rig->bpffs);
 	mkdir(path, 0755);
@@ -258,7 +258,7 @@ static int case_unpin(struct rig *rig, const char *const *args)
 	int ours, peers;
 
 	CHECK(!rig_pair(rig, true, &ours, &peers), "pair");
-	CHECK(account_unpin(rig->bpffs, rig->instance) == 6, "pins");
+	CHECK(account_unpin(rig->bpffs, rig->instance) == 5, "pins");
 	CHECK(!pin_exists(rig, "targets"), "left");
 	CHECK(!move(ours, peers, 100), "move");
 	CHECK(rig_refreshed(rig, rig->slot).bytes_in == 100, "counting ended with the pins");

@@ -59,7 +59,7 @@ struct account *account_open(const struct account_config *config)
 
 	if (!a)
 		return NULL;
-	a->tags_fd = a->targets_fd = a->meta_fd = a->link_fd = -1;
+	a->sockets_fd = a->targets_fd = a->meta_fd = a->link_fd = -1;
 	a->event = config->event;
 	a->arg = config->arg;
 	a->opened_ns = clock_mono_ns();
@@ -117,25 +117,17 @@ bool account_fast_syn(const struct account *a)
 }
 
 /* The map's key, seen from user space, is the socket's fd. */
-static int set_tag(const struct account *a, int fd, const struct account_tag *t)
+static int set_tag(const struct account *a, int fd, const struct account_socket *t)
 {
 	if (a->mode != ACCOUNT_BPF)
 		return 0;
-	return bpf_map_update_elem(a->tags_fd, &fd, t, BPF_ANY) ? -errno : 0;
-}
-
-static int tag(const struct account *a, int fd, uint64_t rule_id, uint64_t slot,
-	       enum account_side side)
-{
-	struct account_tag t = {.rule_id = rule_id, .slot = slot, .side = side};
-
-	return slot ? set_tag(a, fd, &t) : 0;
+	return bpf_map_update_elem(a->sockets_fd, &fd, t, BPF_ANY) ? -errno : 0;
 }
 
 int account_tag_listener(struct account *a, int fd, uint64_t rule_id, uint64_t unassigned_slot,
 			 uint64_t expected_slot)
 {
-	struct account_tag t = {
+	struct account_socket t = {
 		.rule_id = rule_id,
 		.slot = expected_slot,
 		.unassigned = unassigned_slot,
@@ -147,10 +139,22 @@ int account_tag_listener(struct account *a, int fd, uint64_t rule_id, uint64_t u
 
 int account_tag_upstream(struct account *a, int fd, uint64_t rule_id, uint64_t slot)
 {
-	return tag(a, fd, rule_id, slot, ACCOUNT_UPSTREAM);
+	struct account_socket t = {.rule_id = rule_id, .slot = slot, .side = ACCOUNT_UPSTREAM};
+
+	return slot ? set_tag(a, fd, &t) : 0;
 }
 
+/* As the kernel programs left it when the connection was established: nothing is counted of it. */
 int account_tag_client(struct account *a, int fd, uint64_t rule_id, uint64_t slot)
 {
-	return tag(a, fd, rule_id, slot, ACCOUNT_CLIENT);
+	struct account_socket t = {
+		.rule_id = rule_id,
+		.slot = slot,
+		.side = ACCOUNT_CLIENT,
+		.flags = ACCOUNT_F_ESTABLISHED,
+		.tx_limit = ACCOUNT_NO_LIMIT,
+		.born_ns = clock_mono_ns(),
+	};
+
+	return slot ? set_tag(a, fd, &t) : 0;
 }

@@ -48,7 +48,6 @@ struct account_record {
 	uint64_t connect_us_sum, connect_us_max;
 	uint64_t connect_hist[20]; /* log2 of microseconds */
 	int last_errno;		   /* of a connect or an established connection; 0: none yet */
-	uint64_t untracked;	   /* sockets the kernel had no memory to follow */
 	uint64_t connect_us;	   /* usual connect time (moving average), 0: none yet */
 };
 

@@ -89,7 +89,7 @@ struct account {
 	struct account_bpf *skel;
 	struct bpf_link *refresh, *tagged;
 	struct ring_buffer *events;
-	int tags_fd, targets_fd, meta_fd, link_fd;
+	int sockets_fd, targets_fd, meta_fd, link_fd;
 
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t refreshed;

@@ -42,6 +42,8 @@ static uint64_t effective_capabilities(void)
 	return (uint64_t)data[1].effective << 32 | data[0].effective;
 }
 
+#define PINNED_MAPS 3
+
 static int fail(struct account_failure *f, enum account_stage stage, int rc, const char *path)
 {
 	f->stage = stage;
@@ -137,10 +139,9 @@ again:
 	a->skel = account_bpf__open_opts(&opts);
 	if (!a->skel)
 		return fail(f, ACCOUNT_STAGE_LOAD, -errno, a->dir);
-	pinned[0] = a->skel->maps.tags;
-	pinned[1] = a->skel->maps.states;
-	pinned[2] = a->skel->maps.targets;
-	pinned[3] = a->skel->maps.meta;
+	pinned[0] = a->skel->maps.sockets;
+	pinned[1] = a->skel->maps.targets;
+	pinned[2] = a->skel->maps.meta;
 	for (size_t i = 0; i < n; i++) {
 		rc = reuse_map(a, pinned[i], f);
 		if (rc < 0)
@@ -178,7 +179,7 @@ static int pin_connections(struct account *a)
 {
 	char path[ACCOUNT_PATH_MAX + 16];
 	struct bpf_link *link;
-	int rc = attach_iterator(a->skel->progs.connections, bpf_map__fd(a->skel->maps.states),
+	int rc = attach_iterator(a->skel->progs.connections, bpf_map__fd(a->skel->maps.sockets),
 				 &link);
 
 	if (rc)
@@ -206,10 +207,10 @@ static int attach(struct account *a, struct account_failure *f)
 	if (a->link_fd < 0)
 		return fail(f, ACCOUNT_STAGE_ATTACH, a->link_fd, "of this process");
 
-	rc = attach_iterator(a->skel->progs.refresh, bpf_map__fd(a->skel->maps.states),
+	rc = attach_iterator(a->skel->progs.refresh, bpf_map__fd(a->skel->maps.sockets),
 			     &a->refresh);
 	if (!rc)
-		rc = attach_iterator(a->skel->progs.tagged, a->tags_fd, &a->tagged);
+		rc = attach_iterator(a->skel->progs.tagged, a->sockets_fd, &a->tagged);
 	if (!rc)
 		rc = pin_connections(a);
 	return rc ? fail(f, ACCOUNT_STAGE_LOAD, rc, a->dir) : 0;
@@ -228,17 +229,17 @@ static int on_event(void *arg, void *data, size_t size)
 	return 0;
 }
 
-static int load_and_attach(struct account *a, bool fresh[4], struct account_failure *f)
+static int load_and_attach(struct account *a, bool fresh[PINNED_MAPS], struct account_failure *f)
 {
-	struct bpf_map *pinned[4];
-	int rc = load_object(a, pinned, 4, fresh, f);
+	struct bpf_map *pinned[PINNED_MAPS];
+	int rc = load_object(a, pinned, PINNED_MAPS, fresh, f);
 
 	if (rc)
 		return rc;
-	a->tags_fd = bpf_map__fd(a->skel->maps.tags);
+	a->sockets_fd = bpf_map__fd(a->skel->maps.sockets);
 	a->targets_fd = bpf_map__fd(a->skel->maps.targets);
-	rc = check_meta(a, fresh[3], f);
-	for (int i = 0; i < 4 && !rc; i++)
+	rc = check_meta(a, fresh[2], f);
+	for (int i = 0; i < PINNED_MAPS && !rc; i++)
 		if (fresh[i])
 			rc = pin_map(a, pinned[i], f);
 	if (rc)
@@ -255,7 +256,7 @@ static int load_and_attach(struct account *a, bool fresh[4], struct account_fail
 
 int account_load(struct account *a, struct account_failure *f)
 {
-	bool fresh[4] = {0};
+	bool fresh[PINNED_MAPS] = {0};
 	int rc;
 
 	libbpf_set_print(print_libbpf);
@@ -264,7 +265,7 @@ int account_load(struct account *a, struct account_failure *f)
 		return rc;
 	rc = load_and_attach(a, fresh, f);
 	/* Of a set of pins that is half made nothing is worth keeping; of an earlier one all is. */
-	if (rc && fresh[0] && fresh[1] && fresh[2] && fresh[3])
+	if (rc && fresh[0] && fresh[1] && fresh[2])
 		account_remove_pins(a->bpffs, a->dir);
 	return rc;
 }
@@ -286,5 +287,5 @@ void account_unload(struct account *a)
 	a->events = NULL;
 	a->refresh = a->tagged = NULL;
 	a->skel = NULL;
-	a->link_fd = a->tags_fd = a->targets_fd = a->meta_fd = -1;
+	a->link_fd = a->sockets_fd = a->targets_fd = a->meta_fd = -1;
 }

@@ -238,7 +238,7 @@ static bool version_in_use(struct account *a, const char *dir)
 	char byte;
 	bool used = true;
 
-	snprintf(path, sizeof(path), "%s/tags", dir);
+	snprintf(path, sizeof(path), "%s/sockets", dir);
 	map = bpf_obj_get(path);
 	if (map < 0)
 		return errno != ENOENT;

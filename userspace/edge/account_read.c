@@ -119,7 +119,6 @@ int account_read(struct account *a, uint64_t slot, struct account_record *out)
 	out->active = t.active;
 	out->resets = t.resets;
 	out->retransmits = t.retransmits;
-	out->untracked = t.untracked;
 	out->srtt_us = t.srtt_us;
 	out->connect_us = t.connect_us;
 	out->connect_us_sum = t.connect_us_sum;

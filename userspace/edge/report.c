@@ -23,7 +23,6 @@ static void add_kernel(struct account_record *sum, const struct account_record *
 	sum->active += r->active;
 	sum->resets += r->resets;
 	sum->retransmits += r->retransmits;
-	sum->untracked += r->untracked;
 	sum->connect_us_sum += r->connect_us_sum;
 	if (r->connect_us_max > sum->connect_us_max)
 		sum->connect_us_max = r->connect_us_max;

@@ -45,14 +45,12 @@ static const struct {
 	const char *name;
 	size_t at;
 } kernel_fields[] = {
-	FIELD(bytes_in),       FIELD(bytes_out),      FIELD(received_in),
-	FIELD(received_out),   FIELD(attempted),      FIELD(ok),
-	FIELD(failed),	       FIELD(aborted),	      FIELD(active),
-	FIELD(resets),	       FIELD(retransmits),    FIELD(untracked),
-	FIELD(connect_us_sum), FIELD(connect_us_max), FIELD(srtt_us),
-	FIELD(connect_us),
+	FIELD(bytes_in),       FIELD(bytes_out), FIELD(received_in), FIELD(received_out),
+	FIELD(attempted),      FIELD(ok),	 FIELD(failed),	     FIELD(aborted),
+	FIELD(active),	       FIELD(resets),	 FIELD(retransmits), FIELD(connect_us_sum),
+	FIELD(connect_us_max), FIELD(srtt_us),	 FIELD(connect_us),
 };
-#define KERNEL_SUMS 14
+#define KERNEL_SUMS 13
 
 static json_t *kernel_json(const struct account_record *r, bool sum)
 {
