@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <event2/buffer.h>
+
 #include "api/api_internal.h"
 #include "api/encode.h"
 #include "server/fleet.h"
@@ -42,25 +44,49 @@ struct fleet_rule *call_rule(struct call *c)
 	return r;
 }
 
+/* Appends a rule as text. False for memory. */
+static bool add_row(struct evbuffer *list, const char *between, const struct fleet_rule *r)
+{
+	json_t *row = encode_rule(r);
+	char *text = row ? json_dumps(row, JSON_COMPACT) : NULL;
+	bool ok = text && !evbuffer_add(list, between, 1) &&
+		  !evbuffer_add(list, text, strlen(text));
+
+	json_decref(row);
+	free(text);
+	return ok;
+}
+
 void rules_list(struct call *c)
 {
 	char *client = call_query(c, "client"), *owner = call_query(c, "owner");
 	bool by_owner = owner && *owner && c->who.role == ROLE_ADMIN;
-	json_t *list = json_array();
+	const char *between = "[";
+	struct evbuffer *list = evbuffer_new();
 	size_t n;
 	struct fleet_rule *const *rules = fleet_rules(c->api->fleet, &n);
 
+	/* Row by row: ten thousand rules as one tree of JSON take twice the time. */
 	for (size_t i = 0; list && i < n; i++) {
 		const struct fleet_rule *r = rules[i];
 
 		if (!may_see(c, r) || (client && *client && strcmp(client, r->client->name)) ||
 		    (by_owner && strcmp(owner, r->rule->owner)))
 			continue;
-		json_array_append_new(list, encode_rule(r));
+		if (!add_row(list, between, r)) {
+			evbuffer_free(list);
+			list = NULL;
+		}
+		between = ",";
 	}
 	free(client);
 	free(owner);
-	call_json(c, 200, list);
+	if (!list) {
+		call_json(c, 500, NULL);
+		return;
+	}
+	evbuffer_add_printf(list, *between == '[' ? "[]" : "]");
+	call_buffer(c, 200, "application/json", list);
 }
 
 void rules_get(struct call *c)
