@@ -160,10 +160,27 @@ bench:
 	$(Q)$(MAKE) --no-print-directory all tools
 	$(Q)selftests/bench/run
 
+bindir  = $(DESTDIR)$(PREFIX)/bin
+docdir  = $(DESTDIR)$(PREFIX)/share/doc/portunus
+mandir  = $(DESTDIR)$(PREFIX)/share/man
+compdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+unitdir = $(DESTDIR)$(PREFIX)/lib/systemd/system
+userdir = $(DESTDIR)$(PREFIX)/lib/sysusers.d
+units   = portunus-client.service portunus-server.service
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/portunus
-	install -m 755 $(programs) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 README.md LICENSE Documentation/*.md $(DESTDIR)$(PREFIX)/share/doc/portunus
+	$(Q)install -d $(bindir) $(docdir)/Documentation $(mandir)/man5 $(mandir)/man8 $(compdir) \
+		$(unitdir) $(userdir)
+	$(Q)install -m 755 $(programs) $(bindir)
+	$(Q)install -m 644 README.md LICENSE $(docdir)
+	$(Q)install -m 644 Documentation/*.md $(docdir)/Documentation
+	$(Q)install -m 644 man/*.5 $(mandir)/man5
+	$(Q)install -m 644 man/*.8 $(mandir)/man8
+	$(Q)install -m 644 packaging/completion/portunus-client $(compdir)
+	$(Q)$(B)/portunus-server completion bash >$(compdir)/portunus-server
+	$(Q)for u in $(units); do sed 's,@BINDIR@,$(PREFIX)/bin,' packaging/systemd/$$u >$(unitdir)/$$u; done
+	$(Q)install -m 644 packaging/sysusers.d/portunus.conf $(userdir)
+	@echo "installed below $(DESTDIR)$(PREFIX)"
 
 clean:
 	rm -rf build
