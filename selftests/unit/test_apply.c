@@ -351,6 +351,36 @@ static void test_stopped(void **state)
 	close_table(&t);
 }
 
+/* Clients that wait in the queue of a paused listener when it closes are served. */
+static void test_closes_while_paused(void **state)
+{
+	enum { N = 5 };
+	struct table t;
+	uint16_t port = free_port(), x;
+	int l = rig_listen(&x, 16), c[N], u[N];
+
+	open_table(&t);
+	for (unsigned i = 0; i < WORKERS; i++)
+		t.workers[i].fd_pause_at = 1;
+	apply(&t, 1, (struct rule *[]){rig_rule(1, port, 1, &x)});
+	for (int i = 0; i < N; i++)
+		c[i] = rig_connect(port, false);
+	edge_stop_listening(t.e);
+	for (int i = 0; i < N; i++) {
+		struct pollfd p = {.fd = l, .events = POLLIN};
+
+		assert_int_equal(poll(&p, 1, 1000), 1);
+		u[i] = accept(l, NULL, NULL);
+	}
+	assert_int_equal(edge_connections(t.e), N);
+	for (int i = 0; i < N; i++) {
+		close(c[i]);
+		close(u[i]);
+	}
+	close(l);
+	close_table(&t);
+}
+
 static void test_drain_target(void **state)
 {
 	struct table t;
@@ -429,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_failed_bind),
 		cmocka_unit_test(test_reuseport_is_no_consent),
 		cmocka_unit_test(test_stopped),
+		cmocka_unit_test(test_closes_while_paused),
 		cmocka_unit_test(test_drain_target),
 		cmocka_unit_test(test_one_socket_each),
 	};

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -53,8 +54,8 @@ static void pause_accepting(struct listener *l, int err)
 		loop_move(&w->loop, l->fd, &l->io, 0, 0);
 }
 
-/* Returns 0 while there may be more, else an errno. */
-static int accept_one(struct listener *l)
+/* Returns 0 while there may be more, else an errno; EMFILE from @pause_at descriptors on. */
+static int accept_one(struct listener *l, unsigned pause_at)
 {
 	int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -62,7 +63,7 @@ static int accept_one(struct listener *l)
 		/* accept(2): these are about the connection, not about the listener. */
 		return errno == ECONNABORTED || errno == EPROTO || errno == EINTR ? 0 : errno;
 	conn_new(&l->worker->conns, l->service, fd, l->expected_slot);
-	return (unsigned)fd >= l->worker->fd_pause_at ? EMFILE : 0;
+	return (unsigned)fd >= pause_at ? EMFILE : 0;
 }
 
 static void on_event(struct io *io, unsigned slot, uint32_t events)
@@ -74,7 +75,7 @@ static void on_event(struct io *io, unsigned slot, uint32_t events)
 	if (l->fd < 0)
 		return;
 	while (share-- && !err)
-		err = accept_one(l);
+		err = accept_one(l, l->worker->fd_pause_at);
 	if (err && err != EAGAIN)
 		pause_accepting(l, err);
 }
@@ -120,8 +121,8 @@ void listener_set_service(struct listener *l, struct service *service)
 
 void listener_close(struct listener *l)
 {
-	/* What the kernel has already accepted for us would get a RST. */
-	for (int most = 65536; most && accept_one(l) == 0; most--)
+	/* What the kernel has already accepted for us would get a RST, so the reserve is for it. */
+	for (int most = 65536; most && accept_one(l, UINT_MAX) == 0; most--)
 		;
 	timer_clear(&l->worker->loop.timers, &l->resume);
 	close(l->fd);
