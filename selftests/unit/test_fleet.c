@@ -34,7 +34,7 @@ struct fixture {
 	uint64_t answered_rule;
 	/* What a refresh gave. */
 	int refreshed;
-	uint64_t refreshed_bytes;
+	uint64_t refreshed_bytes, asked;
 };
 
 static int take(struct fixture *f, const char *what, uint64_t value)
@@ -62,8 +62,11 @@ static int link_remove(void *link, const char *request_id, const struct rule *ru
 	return take(link, "remove", rule->id);
 }
 
-static int link_stats(void *link, uint64_t serial)
+static int link_stats(void *link, uint64_t serial, const uint64_t *rule_ids, size_t n)
 {
+	struct fixture *f = link;
+
+	f->asked = n == 1 ? rule_ids[0] : 0;
 	return take(link, "stats", serial);
 }
 
@@ -515,7 +518,8 @@ static void an_answer_is_never_older_than_the_question(void **state)
 	fleet_refresh(f->fleet, r, refreshed, f);
 	fleet_refresh(f->fleet, r, refreshed, f);
 	assert_string_equal(f->log, "stats 1;");
-	report(f, 0, 7, 1, 5); /* the periodic one answers nobody */
+	assert_int_equal(f->asked, 1); /* one rule, not all the edge has */
+	report(f, 0, 7, 1, 5);	       /* the periodic one answers nobody */
 	assert_int_equal(f->refreshed, 0);
 	report(f, 1, 7, 1, 10);
 	/* The other two came after the first question had left: one more for both. */

@@ -12,10 +12,37 @@
 #include "lib/log.h"
 #include "server/fleet_internal.h"
 
+#define STATS_IDS_MAX 64 /* beyond it, all rules are asked for */
+
 static void outgoing_free(struct outgoing *o)
 {
 	rule_free(o->removed);
 	free(o);
+}
+
+/* Asks for what is waited for, not for all that an edge has. */
+static int send_stats_request(struct session *s, uint64_t serial)
+{
+	uint64_t ids[STATS_IDS_MAX];
+	const struct refresh *w;
+	size_t n = 0;
+
+	TAILQ_FOREACH(w, &s->refreshes, entry)
+	{
+		size_t i = 0;
+
+		if (w->serial > serial)
+			continue;
+		while (i < n && ids[i] != w->rule_id)
+			i++;
+		if (i < n)
+			continue;
+		if (n == STATS_IDS_MAX)
+			return s->ops->stats_request(s->link, serial, NULL, 0);
+		ids[n++] = w->rule_id;
+	}
+	/* Whoever asked has given up since. */
+	return n ? s->ops->stats_request(s->link, serial, ids, n) : 0;
 }
 
 /* Sends one message; 0 also when there is nothing left to say. */
@@ -31,7 +58,7 @@ static int send_one(struct session *s, const struct outgoing *o)
 	case OUT_REMOVE:
 		return s->ops->remove(s->link, o->request_id, o->removed);
 	case OUT_STATS:
-		return s->ops->stats_request(s->link, o->value);
+		return send_stats_request(s, o->value);
 	case OUT_REPLAY_DONE:
 		return s->ops->replay_done(s->link, (uint32_t)o->value);
 	}

@@ -16,7 +16,8 @@ struct fleet_link_ops {
 	 */
 	int (*push)(void *link, const char *request_id, const struct rule *rule);
 	int (*remove)(void *link, const char *request_id, const struct rule *rule);
-	int (*stats_request)(void *link, uint64_t serial);
+	/* @n 0: all rules. */
+	int (*stats_request)(void *link, uint64_t serial, const uint64_t *rule_ids, size_t n);
 	int (*replay_done)(void *link, uint32_t count);
 	/* Ends the stream for a reason; the session is gone already and must not be used again. */
 	void (*close)(void *link, const char *reason);

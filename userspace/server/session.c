@@ -106,12 +106,14 @@ static int link_remove(void *link, const char *request_id, const struct rule *ru
 	return send_update(link, request_id, rule, PORTUNUS__V1__RULE_ACTION__REMOVE);
 }
 
-static int link_stats_request(void *link, uint64_t serial)
+static int link_stats_request(void *link, uint64_t serial, const uint64_t *rule_ids, size_t n)
 {
 	Portunus__V1__ServerMessage msg = PORTUNUS__V1__SERVER_MESSAGE__INIT;
 	Portunus__V1__StatsRequest request = PORTUNUS__V1__STATS_REQUEST__INIT;
 
 	request.request_id = serial;
+	request.n_rule_ids = n;
+	request.rule_ids = (uint64_t *)rule_ids;
 	msg.payload_case = PORTUNUS__V1__SERVER_MESSAGE__PAYLOAD_STATS_REQUEST;
 	msg.stats_request = &request;
 	return send_message(link, &msg);
