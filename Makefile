@@ -6,7 +6,8 @@
 #   make bench      the comparison with HAProxy, nginx and kernel DNAT
 #   make fuzz       the fuzzers, FUZZ_SECONDS each (default 300)
 #   make install    into $(DESTDIR)$(PREFIX)
-# Variables: SAN=1 (ASan and UBSan, in build/san), V=1 (show the commands), CC, CLANG, BPFTOOL.
+# Variables: SAN=1 (ASan and UBSan, in build/san), WEB=0 (a server without its web page, which needs
+# node and npm to build), V=1 (show the commands), CC, CLANG, BPFTOOL.
 
 PREFIX  ?= /usr/local
 CC      ?= gcc
@@ -14,6 +15,7 @@ CLANG   ?= clang-14
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 FORMAT  ?= clang-format-14
 VERSION := 0.7.0
+WEB     ?= 1
 
 FUZZ_SECONDS ?= 300
 
@@ -68,7 +70,7 @@ tool_bin   := $(foreach t,$(tool_src),$(B)/tools/$(basename $(notdir $(t)))) $(i
 programs := $(if $(wildcard userspace/edge/main.c),$(B)/portunus-client) \
 	    $(if $(wildcard userspace/server/main.c),$(B)/portunus-server)
 
-.PHONY: all check check-all unit tools bench fuzz fuzz-quick lint format install clean
+.PHONY: all check check-all unit tools bench fuzz fuzz-quick lint format install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -76,7 +78,7 @@ all: $(programs)
 
 $(B)/libportunus.a: $(lib_obj)
 $(B)/libedge.a: $(edge_obj)
-$(B)/libserver.a: $(server_obj)
+$(B)/libserver.a: $(server_obj) $(B)/obj/web/assets.o
 $(B)/%.a:
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
@@ -108,6 +110,21 @@ $(B)/gen/bpf/%.skel.h: $(B)/gen/bpf/%.bpf.o
 	$(call say,SKEL,$@)$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@
 multiarch = $(eval multiarch := $(shell $(CC) -print-multiarch))$(multiarch)
 bpf_arch  = $(eval bpf_arch := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/'))$(bpf_arch)
+
+# The web page: bundled once for all variants, carried by the server as C arrays.
+web_src := $(shell find api/web/src -type f) $(addprefix api/web/,build.mjs index.html package-lock.json)
+web_c   := $(if $(filter 0,$(WEB)),api/web/none.c,build/web/assets.c)
+
+build/web/assets.c: $(web_src)
+	$(Q)api/web/packages build
+	$(call say,WEB,$@)node api/web/build.mjs build/web
+
+# With or without: what was built the other way is out of date.
+$(B)/obj/web/kind: FORCE
+	@mkdir -p $(@D); echo $(WEB) | cmp -s - $@ || echo $(WEB) >$@
+FORCE:
+$(B)/obj/web/assets.o: $(web_c) $(B)/obj/web/kind api/assets.h
+	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) -Wno-overlength-strings -c -o $@ $<
 
 # Tests and tools
 $(B)/unit/%: $(B)/obj/selftests/unit/%.o $(B)/libserver.a $(B)/libedge.a $(B)/libportunus.a

@@ -65,6 +65,7 @@ void rules_push(struct call *c);
 void rules_update(struct call *c);
 void rules_remove(struct call *c);
 void stats_get(struct call *c);
+void changes_get(struct call *c);
 void stats_stream(struct call *c);
 void clients_list(struct call *c);
 void clients_readdress(struct call *c);
@@ -84,6 +85,8 @@ void tokens_add(struct call *c);
 void tokens_revoke(struct call *c);
 void page_get(struct call *c);
 
+/* Operators see their own rules; viewers and admins all of them. */
+bool call_may_see(const struct call *c, const struct fleet_rule *r);
 /* The rule that a path names, or NULL and the call has been answered (400, 404, 403). */
 struct fleet_rule *call_rule(struct call *c);
 

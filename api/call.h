@@ -29,7 +29,7 @@ enum method {
 	METHOD_OTHER = 32
 };
 
-#define CALL_HEADERS_MAX 8
+#define CALL_HEADERS_MAX 12
 
 struct call_header {
 	const char *name;

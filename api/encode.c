@@ -112,6 +112,40 @@ json_t *encode_rule(const struct fleet_rule *r)
 	return o;
 }
 
+/* The few figures of a rule that its row in a list shows. */
+static json_t *encode_row_stats(const struct fleet_rule *r)
+{
+	static const struct rule_figures none;
+	const struct rule_figures *fig = r->figures ? r->figures : &none;
+	json_t *drained = json_array();
+	json_t *o = json_object();
+
+	if (!o || !drained) {
+		json_decref(o);
+		json_decref(drained);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < fig->n_targets; i++)
+		if (fig->targets[i].drained)
+			json_array_append_new(drained, json_integer(fig->targets[i].index));
+	set_u64(o, "bytes_in", fig->bytes_in);
+	set_u64(o, "bytes_out", fig->bytes_out);
+	set_u64(o, "active_connections", fig->active_connections);
+	set_u64(o, "target_failovers_total", r->rule->n_targets > 1 ? fig->failovers : 0);
+	set(o, "stale", json_boolean(fleet_is_stale(r)));
+	set(o, "drained", drained);
+	return o;
+}
+
+json_t *encode_rule_row(const struct fleet_rule *r, bool with_stats)
+{
+	json_t *o = encode_rule(r);
+
+	if (o && with_stats)
+		set(o, "stats", encode_row_stats(r));
+	return o;
+}
+
 json_t *encode_pushed(const struct fleet_rule *r)
 {
 	const struct rule *rule = r->rule;

@@ -14,6 +14,8 @@
 /* "2026-05-08T10:42:11.120Z"; null for 0. */
 json_t *encode_time(uint64_t unix_ms);
 /* A row of the list of rules. */
+/* As encode_rule(), @with_stats with the figures that the page shows in its lists. */
+json_t *encode_rule_row(const struct fleet_rule *r, bool with_stats);
 json_t *encode_rule(const struct fleet_rule *r);
 /* The answer to a push or an update. */
 json_t *encode_pushed(const struct fleet_rule *r);

@@ -1,34 +1,107 @@
 // SPDX-License-Identifier: MIT
-/* What a browser gets outside of /v1. */
+/* What a browser gets outside of /v1: the web page and its files. */
 #include <string.h>
 
 #include <event2/buffer.h>
 
 #include "api/api_internal.h"
+#include "api/assets.h"
 
-static const char text[] =
+/* No script or style but our own files, no framing, no request to anywhere else. */
+#define POLICY                                                                      \
+	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " \
+	"connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+static const char without_page[] =
 	"Portunus " PORTUNUS_VERSION "\n\n"
 	"This server was built without its web page. The API is under /v1, for example:\n\n"
 	"  curl -H \"Authorization: Bearer $PORTUNUS_OPERATOR_TOKEN\" http://HOST:PORT/v1/rules\n\n"
 	"and `portunus-server --help` lists the commands that use it.\n";
 
-void page_get(struct call *c)
+/* The page's own paths: each is the same document, which reads the path. */
+static bool is_page_path(const char *path)
 {
-	struct evbuffer *out;
+	static const char *const exact[] = {
+		"/", "/index.html", "/login", "/rules", "/edges", "/clients", "/audit", "/metrics",
+	};
+	size_t prefix = strlen("/rules/");
 
-	if (strcmp(c->path, "/") && strcmp(c->path, "/index.html")) {
-		call_error(c, 404, "not_found", "there is nothing here; the API is under /v1");
-		return;
-	}
-	if (c->method != METHOD_GET) {
-		call_add_header(c, "Allow", "GET");
-		call_error(c, 405, "method_not_allowed", "this path takes GET");
-		return;
-	}
-	out = evbuffer_new();
-	if (out)
-		evbuffer_add(out, text, sizeof(text) - 1);
+	for (size_t i = 0; i < sizeof(exact) / sizeof(exact[0]); i++)
+		if (!strcmp(path, exact[i]))
+			return true;
+	return !strncmp(path, "/rules/", prefix) && !strchr(path + prefix, '/');
+}
+
+static const struct asset *asset_of(const char *path)
+{
+	for (size_t i = 0; i < n_assets; i++)
+		if (!strcmp(assets[i].path, path))
+			return &assets[i];
+	return NULL;
+}
+
+static bool takes_gzip(struct call *c)
+{
+	const char *accept = call_header(c, "Accept-Encoding");
+	const char *gzip = accept ? strstr(accept, "gzip") : NULL;
+
+	return gzip && strncmp(gzip, "gzip;q=0", 8);
+}
+
+static void add_security_headers(struct call *c)
+{
+	call_add_header(c, "Content-Security-Policy", "%s", POLICY);
 	call_add_header(c, "X-Frame-Options", "DENY");
 	call_add_header(c, "X-Content-Type-Options", "nosniff");
-	call_buffer(c, 200, "text/plain; charset=utf-8", out);
+	call_add_header(c, "Referrer-Policy", "same-origin");
+}
+
+static void send_text(struct call *c, const char *type, const char *data, size_t len)
+{
+	struct evbuffer *out = evbuffer_new();
+
+	if (out && evbuffer_add_reference(out, data, len, NULL, NULL)) {
+		evbuffer_free(out);
+		out = NULL;
+	}
+	call_buffer(c, 200, type, out);
+}
+
+static void send_asset(struct call *c, const struct asset *a, bool hashed)
+{
+	const char *known = call_header(c, "If-None-Match");
+	bool gzip = takes_gzip(c);
+
+	add_security_headers(c);
+	call_add_header(c, "Cache-Control", "%s",
+			hashed ? "public, max-age=31536000, immutable"
+			       : "public, max-age=0, must-revalidate");
+	call_add_header(c, "Vary", "Accept-Encoding");
+	/* The two encodings are two representations (RFC 9110, 8.8.3.3). */
+	call_add_header(c, "ETag", "\"%s%s\"", a->etag, gzip ? "-gz" : "");
+	if (known && strstr(known, a->etag)) {
+		call_empty(c, 304);
+		return;
+	}
+	if (gzip)
+		call_add_header(c, "Content-Encoding", "gzip");
+	send_text(c, a->type, gzip ? a->gzip : a->plain, gzip ? a->gzip_len : a->plain_len);
+}
+
+void page_get(struct call *c)
+{
+	bool page = is_page_path(c->path);
+	const struct asset *a = asset_of(page ? "/index.html" : c->path);
+
+	if (!a && (!page || n_assets)) {
+		call_error(c, 404, "not_found", "there is nothing here; the API is under /v1");
+	} else if (c->method != METHOD_GET) {
+		call_add_header(c, "Allow", "GET");
+		call_error(c, 405, "method_not_allowed", "this path takes GET");
+	} else if (a) {
+		send_asset(c, a, !page);
+	} else {
+		add_security_headers(c);
+		send_text(c, "text/plain; charset=utf-8", without_page, sizeof(without_page) - 1);
+	}
 }

@@ -26,6 +26,7 @@ static const struct route routes[] = {
 	{"/v1/rules/*", METHOD_DELETE, NEED_OPERATOR, rules_remove},
 	{"/v1/rules/*/stats", METHOD_GET, NEED_VIEWER, stats_get},
 	{"/v1/rules/*/stats/stream", METHOD_GET, NEED_VIEWER, stats_stream},
+	{"/v1/health-changes", METHOD_GET, NEED_VIEWER, changes_get},
 	{"/v1/clients", METHOD_GET, NEED_VIEWER, clients_list},
 	{"/v1/clients/*", METHOD_PUT, NEED_ADMIN, clients_readdress},
 	{"/v1/clients/*", METHOD_DELETE, NEED_ADMIN, clients_delete},

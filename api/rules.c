@@ -11,8 +11,7 @@
 #include "api/encode.h"
 #include "server/fleet.h"
 
-/* Operators see their own rules; viewers and admins all of them. */
-static bool may_see(const struct call *c, const struct fleet_rule *r)
+bool call_may_see(const struct call *c, const struct fleet_rule *r)
 {
 	return c->who.role != ROLE_OPERATOR || !strcmp(r->rule->owner, c->who.name);
 }
@@ -37,7 +36,7 @@ struct fleet_rule *call_rule(struct call *c)
 			   (unsigned long long)id);
 		return NULL;
 	}
-	if (!may_see(c, r)) {
+	if (!call_may_see(c, r)) {
 		api_deny(c, 403, "not_owner", "not_owner: the rule belongs to another token");
 		return NULL;
 	}
@@ -45,9 +44,10 @@ struct fleet_rule *call_rule(struct call *c)
 }
 
 /* Appends a rule as text. False for memory. */
-static bool add_row(struct evbuffer *list, const char *between, const struct fleet_rule *r)
+static bool add_row(struct evbuffer *list, const char *between, const struct fleet_rule *r,
+		    bool with_stats)
 {
-	json_t *row = encode_rule(r);
+	json_t *row = encode_rule_row(r, with_stats);
 	char *text = row ? json_dumps(row, JSON_COMPACT) : NULL;
 	bool ok = text && !evbuffer_add(list, between, 1) &&
 		  !evbuffer_add(list, text, strlen(text));
@@ -61,6 +61,7 @@ void rules_list(struct call *c)
 {
 	char *client = call_query(c, "client"), *owner = call_query(c, "owner");
 	bool by_owner = owner && *owner && c->who.role == ROLE_ADMIN;
+	bool with_stats = call_flag(c, "stats");
 	const char *between = "[";
 	struct evbuffer *list = evbuffer_new();
 	size_t n;
@@ -70,10 +71,10 @@ void rules_list(struct call *c)
 	for (size_t i = 0; list && i < n; i++) {
 		const struct fleet_rule *r = rules[i];
 
-		if (!may_see(c, r) || (client && *client && strcmp(client, r->client->name)) ||
+		if (!call_may_see(c, r) || (client && *client && strcmp(client, r->client->name)) ||
 		    (by_owner && strcmp(owner, r->rule->owner)))
 			continue;
-		if (!add_row(list, between, r)) {
+		if (!add_row(list, between, r, with_stats)) {
 			evbuffer_free(list);
 			list = NULL;
 		}

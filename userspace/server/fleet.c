@@ -274,8 +274,9 @@ struct fleet *fleet_new(struct event_base *base, struct store *store)
 		return NULL;
 	f->base = base;
 	f->store = store;
+	f->changes = changes_new();
 	f->flush_timer = evtimer_new(base, flush_due, f);
-	if (!f->flush_timer || event_add(f->flush_timer, &period)) {
+	if (!f->changes || !f->flush_timer || event_add(f->flush_timer, &period)) {
 		fleet_free(f);
 		return NULL;
 	}
@@ -297,6 +298,7 @@ void fleet_free(struct fleet *f)
 		fleet_client_free(f->clients[i]);
 	if (f->flush_timer)
 		event_free(f->flush_timer);
+	changes_free(f->changes);
 	free(f->clients);
 	free(f->rules);
 	free(f);

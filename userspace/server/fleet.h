@@ -18,6 +18,7 @@
  * pointer to one is good until the next return to the loop. A change is in the store before the
  * function, or the callback that completes it, says so.
  */
+struct changes;
 struct event_base;
 struct fleet;
 struct session;
@@ -120,6 +121,8 @@ int fleet_remove(struct fleet *f, struct fleet_rule *r);
  */
 void fleet_refresh(struct fleet *f, struct fleet_rule *r, void (*done)(void *, struct fleet_rule *),
 		   void *arg);
+/* The changes of health that edges have reported since this server started. */
+const struct changes *fleet_changes(const struct fleet *f);
 bool fleet_is_stale(const struct fleet_rule *r);
 /* Milliseconds since the last report; 0 before the first. */
 uint64_t fleet_report_age_ms(const struct fleet_rule *r);

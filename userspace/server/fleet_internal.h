@@ -6,6 +6,7 @@
 #include <event2/event.h>
 
 #include "lib/ulid.h"
+#include "server/changes.h"
 #include "server/fleet_session.h"
 
 #define VERSION_TEXT_MAX 32
@@ -19,6 +20,7 @@ struct fleet {
 	size_t n_rules, rules_room;
 	size_t n_connected;
 	struct event *flush_timer;
+	struct changes *changes;
 };
 
 /* A message that waits for room in the link's queue. */

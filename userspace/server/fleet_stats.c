@@ -67,6 +67,43 @@ static bool health_differs(const struct rule_figures *a, const struct rule_figur
 	return false;
 }
 
+static const struct target_figures *target_of(const struct rule_figures *fig, uint32_t index)
+{
+	for (uint32_t i = 0; fig && i < fig->n_targets; i++)
+		if (fig->targets[i].index == index)
+			return &fig->targets[i];
+	return NULL;
+}
+
+/* Remembers whose health differs from the last report, and in a first one who has failed. */
+static void note_changes(struct fleet_rule *r, const struct rule_figures *fig,
+			 struct changes *changes)
+{
+	uint64_t now = clock_wall_ms();
+
+	for (uint32_t i = 0; i < fig->n_targets && r->rule->n_targets > 1; i++) {
+		const struct target_figures *t = &fig->targets[i];
+		const struct target_figures *was = target_of(r->figures, t->index);
+		bool dated = t->health_since_ms && t->health_since_ms <= now;
+
+		if (t->index >= r->rule->n_targets || t->failed == (was && was->failed))
+			continue;
+		changes_add(changes, &(struct change){
+					     .at_ms = dated ? t->health_since_ms : now,
+					     .rule_id = r->rule->id,
+					     .index = t->index,
+					     .host = r->rule->targets[t->index].host,
+					     .port = r->rule->targets[t->index].port,
+					     .failed = t->failed,
+				     });
+	}
+}
+
+const struct changes *fleet_changes(const struct fleet *f)
+{
+	return f->changes;
+}
+
 static void take_figures(struct session *s, uint64_t epoch, const struct rule_figures *fig)
 {
 	struct fleet_rule *r = fleet_rule(s->fleet, fig->rule_id);
@@ -82,6 +119,7 @@ static void take_figures(struct session *s, uint64_t epoch, const struct rule_fi
 		return;
 	memcpy(copy, fig, size);
 	health = health_differs(r->figures, fig);
+	note_changes(r, fig, s->fleet->changes);
 	free(r->figures);
 	r->figures = copy;
 	r->report_mono_ns = clock_mono_ns();

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: MIT
+// Edges: who is connected, enrolment, renaming, revoking.
+import { useState } from "preact/hooks";
+import { t, tn } from "../i18n";
+import { send } from "../lib/api";
+import { fleet, refreshFleet } from "../lib/fleet";
+import { isAdmin, session } from "../lib/session";
+import { useStore } from "../lib/store";
+import type { Client } from "../lib/types";
+import { Link } from "../lib/router";
+import { Ago, Badge, Empty, Heading, Problem, WithAgo } from "../parts/basics";
+import { Confirm, Dialog } from "../parts/dialog";
+import { Enrol } from "../parts/enrol";
+import { Field } from "../parts/field";
+
+type Action =
+	| { kind: "enrol" }
+	| { kind: "reenroll" | "rename" | "revoke" | "delete"; client: Client };
+
+const ms = (text?: string | null) => (text ? Date.parse(text) : 0);
+
+function Status({ client }: { client: Client }) {
+	if (client.revoked_at) return <Badge tone="bad">{t("edges.revoked")}</Badge>;
+	return (
+		<Badge tone={client.connected ? "good" : "warn"}>
+			{t(client.connected ? "edges.connected" : "edges.disconnected")}
+		</Badge>
+	);
+}
+
+function Accounting({ mode }: { mode?: string | null }) {
+	if (mode === "bpf") return <>{t("edges.bpf")}</>;
+	if (mode === "user") return <Badge tone="warn">{t("edges.user")}</Badge>;
+	return <span class="muted">{mode || "–"}</span>;
+}
+
+interface RowProps {
+	client: Client;
+	rules: number;
+	admin: boolean;
+	act: (a: Action) => void;
+}
+
+function Row({ client, rules, admin, act }: RowProps) {
+	const name = client.client_name;
+	const since = client.connected && client.connected_at;
+	const button = (kind: "rename" | "reenroll" | "revoke" | "delete") => (
+		<button
+			type="button"
+			class="button quiet"
+			aria-label={`${t(`edges.${kind}`)} ${name}`}
+			onClick={() => act({ kind, client })}
+		>
+			{t(`edges.${kind}`)}
+		</button>
+	);
+	return (
+		<tr>
+			<th scope="row">{name}</th>
+			<td>
+				<Status client={client} />
+				<span class="sub">
+					{since && <WithAgo text={t("edges.since", { when: "{when}" })} ms={ms(since)} />}
+				</span>
+			</td>
+			<td data-label={t("edges.version")}>{client.version || "–"}</td>
+			<td data-label={t("edges.accounting")}>
+				<Accounting mode={client.accounting} />
+			</td>
+			<td data-label={t("edges.address")} class="mono">
+				{client.client_address || client.remote_addr || "–"}
+				{client.client_address && client.remote_addr && <span class="sub">{client.remote_addr}</span>}
+			</td>
+			<td data-label={t("edges.seen")}>
+				<Ago ms={ms(client.last_seen_at)} />
+			</td>
+			<td data-label={t("edges.rules")} class="num">
+				<Link to={`/rules?client=${encodeURIComponent(name)}`}>{rules}</Link>
+			</td>
+			{admin && (
+				<td class="act">
+					{button("rename")}
+					{button("reenroll")}
+					{button(client.revoked_at ? "delete" : "revoke")}
+				</td>
+			)}
+		</tr>
+	);
+}
+
+function Rename({ client, onClose }: { client: Client; onClose: () => void }) {
+	const [name, setName] = useState(client.client_name);
+	const [error, setError] = useState<unknown>(null);
+	const submit = async (e: Event) => {
+		e.preventDefault();
+		try {
+			await send("PATCH", `/v1/clients/${client.client_id}/name`, { client_name: name.trim() });
+			await refreshFleet();
+			onClose();
+		} catch (err) {
+			setError(err);
+		}
+	};
+	return (
+		<Dialog title={t("edges.rename_title", { name: client.client_name })} onClose={onClose}>
+			<form onSubmit={e => void submit(e)}>
+				<Field label={t("edges.name")} value={name} onValue={setName} />
+				<Problem error={error} />
+				<div class="buttons">
+					<button type="button" class="button" onClick={onClose}>
+						{t("common.cancel")}
+					</button>
+					<button type="submit" class="button primary" disabled={!name.trim()}>
+						{t("common.save")}
+					</button>
+				</div>
+			</form>
+		</Dialog>
+	);
+}
+
+function Dialogs({ action, rules, close }: { action: Action; rules: number; close: () => void }) {
+	if (action.kind === "enrol") return <Enrol onClose={close} />;
+	const { client } = action;
+	const name = client.client_name;
+	if (action.kind === "reenroll") return <Enrol client={client} onClose={close} />;
+	if (action.kind === "rename") return <Rename client={client} onClose={close} />;
+	const revoke = action.kind === "revoke";
+	const path = `/v1/clients/${client.client_id}`;
+	return (
+		<Confirm
+			title={t(revoke ? "edges.revoke_title" : "edges.delete_title", { name })}
+			text={revoke ? t("edges.revoke_text") : tn("edges.delete_text", rules)}
+			confirm={t(revoke ? "edges.revoke_confirm" : "edges.delete_confirm")}
+			act={async () => {
+				await (revoke ? send("POST", `${path}/revoke`) : send("DELETE", path));
+				await refreshFleet();
+			}}
+			onClose={close}
+		/>
+	);
+}
+
+export function Edges() {
+	const { clients, rules } = useStore(fleet);
+	const admin = isAdmin(useStore(session));
+	const [action, setAction] = useState<Action | null>(null);
+	const rulesOf = (c: Client) => (rules ?? []).filter(r => r.client_id === c.client_id).length;
+	const enrol = admin && (
+		<button type="button" class="button primary" onClick={() => setAction({ kind: "enrol" })}>
+			{t("edges.enrol")}
+		</button>
+	);
+	return (
+		<>
+			<Heading aside={enrol}>{t("edges.title")}</Heading>
+			{clients?.length === 0 && (
+				<Empty title={t("edges.empty")}>
+					<p>{t("edges.empty_why")}</p>
+				</Empty>
+			)}
+			{clients && clients.length > 0 && (
+				<table class="list edges">
+					<thead>
+						<tr>
+							<th scope="col">{t("edges.name")}</th>
+							<th scope="col">{t("edges.status")}</th>
+							<th scope="col">{t("edges.version")}</th>
+							<th scope="col">{t("edges.accounting")}</th>
+							<th scope="col">{t("edges.address")}</th>
+							<th scope="col">{t("edges.seen")}</th>
+							<th scope="col" class="num">
+								{t("edges.rules")}
+							</th>
+							{admin && (
+								<th scope="col">
+									<span class="hidden">{t("common.actions")}</span>
+								</th>
+							)}
+						</tr>
+					</thead>
+					<tbody>
+						{clients.map(c => (
+							<Row key={c.client_id} client={c} rules={rulesOf(c)} admin={admin} act={setAction} />
+						))}
+					</tbody>
+				</table>
+			)}
+			{action && (
+				<Dialogs
+					action={action}
+					rules={action.kind === "enrol" ? 0 : rulesOf(action.client)}
+					close={() => setAction(null)}
+				/>
+			)}
+		</>
+	);
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+// Small pieces that every page uses.
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { t } from "../i18n";
+import { ApiError } from "../lib/api";
+import { now } from "../lib/clock";
+import { ago, exact } from "../lib/format";
+import { lang } from "../lib/preferences";
+import type { HealthKind, RuleState } from "../lib/rule";
+import { useStore } from "../lib/store";
+
+export type Tone = "good" | "bad" | "warn" | "info" | "plain";
+
+export function Badge({ tone, title, children }: { tone: Tone; title?: string; children: ComponentChildren }) {
+	return (
+		<span class={`badge ${tone}`} title={title}>
+			{children}
+		</span>
+	);
+}
+
+const STATE_TONE = { active: "good", pending: "warn", failed: "bad", removed: "plain", unknown: "plain" } as const;
+
+export function StateBadge({ state }: { state: RuleState }) {
+	return (
+		<Badge tone={STATE_TONE[state.kind]} title={state.reason || undefined}>
+			{t(`state.${state.kind}`)}
+		</Badge>
+	);
+}
+
+const HEALTH_TONE = { healthy: "good", failed: "bad", unknown: "plain" } as const;
+
+export function HealthBadge({ health }: { health: HealthKind }) {
+	return <Badge tone={HEALTH_TONE[health]}>{t(`health.${health}`)}</Badge>;
+}
+
+/** How long ago, ticking, with the exact time on hover. */
+export function Ago({ ms }: { ms: number }) {
+	const at = useStore(now);
+	if (!ms) return <>{t("common.never")}</>;
+	const seen = Math.abs(ms - at) < 1000 ? ms : at;
+	return (
+		<time dateTime={new Date(ms).toISOString()} title={exact(ms, lang.value)}>
+			{ago(ms, seen, lang.value)}
+		</time>
+	);
+}
+
+/** A text with one {when} in it that is a time which ticks. */
+export function WithAgo({ text, ms }: { text: string; ms: number }) {
+	const [before, after] = text.split("{when}");
+	return (
+		<>
+			{before}
+			<Ago ms={ms} />
+			{after}
+		</>
+	);
+}
+
+export function Tile({ label, children, tone }: { label: string; children: ComponentChildren; tone?: Tone }) {
+	return (
+		<div class={`tile ${tone ?? ""}`}>
+			<dt>{label}</dt>
+			<dd>{children}</dd>
+		</div>
+	);
+}
+
+export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+	return (
+		<div class="empty">
+			<p class="lead">{title}</p>
+			{children}
+		</div>
+	);
+}
+
+export function messageOf(e: unknown): string {
+	if (e instanceof ApiError) return e.status === 0 ? t("error.unreachable") : e.message || e.code;
+	return e instanceof Error ? e.message : String(e);
+}
+
+export function Problem({ error }: { error: unknown }) {
+	if (!error) return null;
+	return (
+		<p class="problem" role="alert">
+			{messageOf(error)}
+		</p>
+	);
+}
+
+/** The heading of a page; it takes the focus after a change of page. */
+export function Heading({ children, aside }: { children: ComponentChildren; aside?: ComponentChildren }) {
+	return (
+		<div class="heading">
+			<h1 tabIndex={-1}>{children}</h1>
+			{aside && <div class="aside">{aside}</div>}
+		</div>
+	);
+}
+
+async function copyText(text: string): Promise<void> {
+	if (navigator.clipboard) return navigator.clipboard.writeText(text);
+	// Without HTTPS there is no clipboard but this one.
+	const area = document.createElement("textarea");
+	area.value = text;
+	(document.querySelector("dialog[open]") ?? document.body).append(area);
+	area.select();
+	document.execCommand("copy");
+	area.remove();
+}
+
+export function CopyButton({ text }: { text: string }) {
+	const [done, setDone] = useState(false);
+	const timer = useRef(0);
+	useEffect(() => () => clearTimeout(timer.current), []);
+	const copy = async () => {
+		await copyText(text);
+		setDone(true);
+		timer.current = window.setTimeout(() => setDone(false), 2000);
+	};
+	return (
+		<button type="button" class="button" onClick={() => void copy()}>
+			<span aria-live="polite">{done ? t("common.copied") : t("common.copy")}</span>
+		</button>
+	);
+}

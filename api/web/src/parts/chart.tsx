@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// Throughput over time (uPlot), and the small trend line of one target.
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { t } from "../i18n";
+import { bitRate } from "../lib/format";
+import { lang, theme } from "../lib/preferences";
+import { type Point, polyline, type Series } from "../lib/series";
+import { useStore } from "../lib/store";
+
+const WINDOW = 600;
+const HEIGHT = 180;
+
+/** A colour of the style sheet as the canvas wants it. */
+function color(name: string, at: Element): string {
+	const probe = document.createElement("span");
+	probe.style.color = `var(${name})`;
+	at.append(probe);
+	const value = getComputedStyle(probe).color;
+	probe.remove();
+	return value;
+}
+
+function options(el: HTMLElement): uPlot.Options {
+	const grid = { stroke: color("--line", el), width: 1 };
+	const text = color("--muted", el);
+	const font = "12px system-ui, sans-serif";
+	const hour = new Intl.DateTimeFormat(lang.value, { hour: "2-digit", minute: "2-digit", hour12: false });
+	const series = (name: string, label: string): uPlot.Series => ({
+		label,
+		stroke: color(name, el),
+		width: 1.5,
+		fill: color(`${name}-fill`, el),
+		points: { show: false },
+	});
+	return {
+		width: el.clientWidth,
+		height: HEIGHT,
+		legend: { show: false },
+		cursor: { show: false },
+		select: { show: false, left: 0, top: 0, width: 0, height: 0 },
+		padding: [8, 8, 0, 0],
+		scales: {
+			x: { time: true, range: () => [Date.now() / 1000 - WINDOW, Date.now() / 1000] },
+			y: { range: (_u, _min, max) => [0, Math.max(max || 0, 125) * 1.15] },
+		},
+		axes: [
+			{
+				stroke: text,
+				font,
+				grid: { show: false },
+				ticks: grid,
+				size: 28,
+				incrs: [60, 120, 300],
+				space: 60,
+				values: (_u, at) => at.map(s => hour.format(s * 1000)),
+			},
+			{
+				stroke: text,
+				font,
+				grid,
+				ticks: { show: false },
+				size: 76,
+				space: 36,
+				values: (_u, at) => at.map(v => (v === 0 ? "0" : bitRate(v))),
+			},
+		],
+		series: [{}, series("--in", t("chart.in")), series("--out", t("chart.out"))],
+	};
+}
+
+function columns(points: Point[]): uPlot.AlignedData {
+	return [points.map(p => p.t), points.map(p => p.in), points.map(p => p.out)];
+}
+
+/** @version changes whenever the series has got a point. */
+export function TrafficChart({ series, version }: { series: Series; version: number }) {
+	const box = useRef<HTMLDivElement>(null);
+	const plot = useRef<uPlot | null>(null);
+	const mode = useStore(theme);
+
+	// biome-ignore lint/correctness/useExhaustiveDependencies: a new theme wants new colours
+	useEffect(() => {
+		const el = box.current;
+		if (!el) return;
+		const draw = () => {
+			plot.current?.destroy();
+			plot.current = new uPlot(options(el), columns(series.points), el);
+		};
+		draw();
+		const dark = matchMedia("(prefers-color-scheme: dark)");
+		dark.addEventListener("change", draw);
+		const sized = new ResizeObserver(() => plot.current?.setSize({ width: el.clientWidth, height: HEIGHT }));
+		sized.observe(el);
+		return () => {
+			dark.removeEventListener("change", draw);
+			sized.disconnect();
+			plot.current?.destroy();
+			plot.current = null;
+		};
+	}, [series, mode]);
+
+	// biome-ignore lint/correctness/useExhaustiveDependencies: the points changed in place
+	useEffect(() => plot.current?.setData(columns(series.points)), [series, version]);
+
+	const last = series.latest;
+	const words = { in: bitRate(last?.in ?? 0), out: bitRate(last?.out ?? 0) };
+	return (
+		<figure class="chart">
+			<figcaption>
+				<span class="key in">{t("chart.in")}</span> <b>{last ? words.in : "–"}</b>
+				<span class="key out">{t("chart.out")}</span> <b>{last ? words.out : "–"}</b>
+				<span class="muted end">{last ? t("chart.window") : t("chart.waiting")}</span>
+			</figcaption>
+			<div ref={box} class="plot" role="img" aria-label={t("chart.label", words)} />
+		</figure>
+	);
+}
+
+const W = 96;
+const H = 28;
+const SLOTS = 60;
+
+export function Sparkline({ series, label }: { series: Series; label: string }) {
+	const values = series.points.slice(-SLOTS).map(p => p.in + p.out);
+	const max = Math.max(0, ...values);
+	return (
+		<svg class="spark" viewBox={`0 0 ${W} ${H}`} width={W} height={H} role="img" aria-label={label}>
+			<line x1="0" x2={W} y1={H - 0.5} y2={H - 0.5} class="base" />
+			{values.length > 1 && <polyline points={polyline(values, W, H, max, SLOTS)} />}
+		</svg>
+	);
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// The rows of targets in the push form, moved by dragging or by the arrow keys.
+import { useRef, useState } from "preact/hooks";
+import { t } from "../i18n";
+import { move, type TargetDraft, TARGETS_MAX } from "../lib/form";
+import { Field } from "./field";
+
+let nextKey = 1;
+
+export function newTarget(): TargetDraft {
+	return { key: nextKey++, host: "", port: "" };
+}
+
+interface RowProps {
+	target: TargetDraft;
+	index: number;
+	all: number;
+	dragged: boolean;
+	errorAt: (field: string) => string | undefined;
+	onChange: (target: TargetDraft) => void;
+	onRemove: () => void;
+	onMove: (to: number) => void;
+	onGrab: (e: PointerEvent) => void;
+}
+
+function TargetRow(p: RowProps) {
+	const { target, index, all } = p;
+	const n = index + 1;
+	const key = (e: KeyboardEvent) => {
+		const step = e.key === "ArrowUp" ? -1 : e.key === "ArrowDown" ? 1 : 0;
+		if (!step) return;
+		e.preventDefault();
+		p.onMove(index + step);
+	};
+	return (
+		<li class={p.dragged ? "target-row dragged" : "target-row"} data-key={target.key}>
+			<button
+				type="button"
+				class="handle"
+				aria-label={t("push.move", { n, all })}
+				title={t("push.move", { n, all })}
+				disabled={all < 2}
+				onKeyDown={key}
+				onPointerDown={p.onGrab}
+			>
+				<svg viewBox="0 0 10 16" width="10" height="16" aria-hidden="true">
+					<path d="M2 3h.01M8 3h.01M2 8h.01M8 8h.01M2 13h.01M8 13h.01" />
+				</svg>
+			</button>
+			<span class="priority">{t("push.priority", { n: index })}</span>
+			<Field
+				label={t("push.host_n", { n })}
+				quiet
+				placeholder={t("push.host")}
+				value={target.host}
+				onValue={host => p.onChange({ ...target, host })}
+				error={p.errorAt(`targets.${index}.host`)}
+				class="host"
+			/>
+			<Field
+				label={t("push.port_n", { n })}
+				quiet
+				placeholder={t("push.port")}
+				inputMode="numeric"
+				value={target.port}
+				onValue={port => p.onChange({ ...target, port })}
+				error={p.errorAt(`targets.${index}.port`)}
+				class="port"
+			/>
+			<button
+				type="button"
+				class="button quiet"
+				aria-label={t("push.remove_target", { n })}
+				title={t("push.remove_target", { n })}
+				disabled={all < 2}
+				onClick={p.onRemove}
+			>
+				<svg viewBox="0 0 12 12" width="12" height="12" aria-hidden="true">
+					<path d="m2 2 8 8m0-8-8 8" />
+				</svg>
+			</button>
+		</li>
+	);
+}
+
+interface RowsProps {
+	targets: TargetDraft[];
+	onChange: (targets: TargetDraft[]) => void;
+	errorAt: (field: string) => string | undefined;
+}
+
+export function TargetRows({ targets, onChange, errorAt }: RowsProps) {
+	const list = useRef<HTMLOListElement>(null);
+	const order = useRef(targets);
+	const [dragged, setDragged] = useState<number | null>(null);
+	const [said, setSaid] = useState("");
+	order.current = targets;
+
+	const place = (from: number, to: number) => {
+		if (to < 0 || to >= order.current.length || from === to) return;
+		onChange(move(order.current, from, to));
+		setSaid(t("push.moved", { n: to + 1, all: order.current.length }));
+	};
+	const refocus = (key: number) =>
+		requestAnimationFrame(() =>
+			list.current?.querySelector<HTMLElement>(`[data-key="${key}"] .handle`)?.focus(),
+		);
+	/** The row that the pointer is over by height. */
+	const rowAt = (y: number) => {
+		const rows = [...(list.current?.children ?? [])];
+		const at = rows.findIndex(r => y < r.getBoundingClientRect().bottom);
+		return at < 0 ? rows.length - 1 : at;
+	};
+	const grab = (key: number) => (e: PointerEvent) => {
+		if (e.button !== 0 || targets.length < 2) return;
+		const handle = e.currentTarget as HTMLElement;
+		handle.setPointerCapture(e.pointerId);
+		setDragged(key);
+		const drag = (m: PointerEvent) =>
+			place(order.current.findIndex(x => x.key === key), rowAt(m.clientY));
+		const drop = () => {
+			setDragged(null);
+			handle.removeEventListener("pointermove", drag);
+		};
+		handle.addEventListener("pointermove", drag);
+		handle.addEventListener("lostpointercapture", drop, { once: true });
+	};
+	const add = () => {
+		const row = newTarget();
+		onChange([...targets, row]);
+		requestAnimationFrame(() =>
+			list.current?.querySelector<HTMLElement>(`[data-key="${row.key}"] input`)?.focus(),
+		);
+	};
+	const full = targets.length >= TARGETS_MAX;
+
+	return (
+		<fieldset>
+			<legend>{t("push.targets")}</legend>
+			<p class="hint">{t("push.targets_hint")}</p>
+			<ol ref={list} class="target-rows">
+				{targets.map((target, i) => (
+					<TargetRow
+						key={target.key}
+						target={target}
+						index={i}
+						all={targets.length}
+						dragged={dragged === target.key}
+						errorAt={errorAt}
+						onChange={next => onChange(targets.map(x => (x.key === target.key ? next : x)))}
+						onRemove={() => onChange(targets.filter(x => x.key !== target.key))}
+						onMove={to => {
+							place(i, to);
+							refocus(target.key);
+						}}
+						onGrab={grab(target.key)}
+					/>
+				))}
+			</ol>
+			<p class="hidden" role="status">
+				{said}
+			</p>
+			<button type="button" class="button" disabled={full} onClick={add}>
+				{t("push.add")}
+			</button>
+			{full && <span class="muted"> {t("push.full")}</span>}
+			{errorAt("targets") && <p class="error">{errorAt("targets")}</p>}
+		</fieldset>
+	);
+}
