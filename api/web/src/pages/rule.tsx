@@ -13,7 +13,7 @@ import { mayWrite, session } from "../lib/session";
 import { useStore } from "../lib/store";
 import { type Live, RuleStream, type StreamState } from "../lib/stream";
 import type { HealthChange, Rule, Stats } from "../lib/types";
-import { Ago, Badge, Empty, Heading, StateBadge, Tile, type Tone, WithAgo } from "../parts/basics";
+import { Badge, Empty, Heading, StateBadge, Tile, type Tone, WithAgo } from "../parts/basics";
 import { TrafficChart } from "../parts/chart";
 import { RemoveRule } from "../parts/remove";
 import { TargetTable } from "../parts/targettable";
