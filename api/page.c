@@ -19,13 +19,17 @@ static const char without_page[] =
 	"and `portunus-server --help` lists the commands that use it.\n";
 
 /* The page's own paths: each is the same document, which reads the path. */
-static bool is_page_path(const char *path)
+static bool is_page_path(struct call *c)
 {
 	static const char *const exact[] = {
-		"/", "/index.html", "/login", "/rules", "/edges", "/clients", "/audit", "/metrics",
+		"/", "/index.html", "/login", "/rules", "/edges", "/clients", "/audit",
 	};
+	const char *path = c->path, *accept = call_header(c, "Accept");
 	size_t prefix = strlen("/rules/");
 
+	/* Figures have a listener of their own: who scrapes the wrong one must not get a page. */
+	if (!strcmp(path, "/metrics"))
+		return accept && strstr(accept, "text/html");
 	for (size_t i = 0; i < sizeof(exact) / sizeof(exact[0]); i++)
 		if (!strcmp(path, exact[i]))
 			return true;
@@ -90,7 +94,7 @@ static void send_asset(struct call *c, const struct asset *a, bool hashed)
 
 void page_get(struct call *c)
 {
-	bool page = is_page_path(c->path);
+	bool page = is_page_path(c);
 	const struct asset *a = asset_of(page ? "/index.html" : c->path);
 
 	if (!a && (!page || n_assets)) {
