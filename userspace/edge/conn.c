@@ -39,18 +39,23 @@ static void bury_conn(struct corpse *corpse)
 	slab_free(&c->env->conns, c);
 }
 
-static void log_closed(const struct conn *c, enum end_reason reason)
+/* Asked for while the client is there: a socket that was reset no longer knows its peer. */
+static char *peer_text(int fd)
 {
 	union addr peer;
 	socklen_t len = sizeof(peer);
-	char text[ADDR_TEXT_MAX] = "";
+	char text[ADDR_TEXT_MAX];
 
-	if (!log_enabled(LOG_DEBUG))
-		return;
-	if (getpeername(c->fd[CLIENT], &peer.sa, &len) == 0)
-		addr_text(&peer, text, sizeof(text));
+	if (!log_enabled(LOG_DEBUG) || getpeername(fd, &peer.sa, &len) < 0)
+		return NULL;
+	return strdup(addr_text(&peer, text, sizeof(text)));
+}
+
+static void log_closed(const struct conn *c, enum end_reason reason)
+{
 	log_event(LOG_DEBUG, "connection.closed", LOGF_UINT("rule", c->service->rule->id),
-		  LOGF_STR("client", text), LOGF_STR("target", c->target ? c->target->host : NULL),
+		  LOGF_STR("client", c->peer),
+		  LOGF_STR("target", c->target ? c->target->host : NULL),
 		  LOGF_UINT("target_port", c->target ? c->target->port : 0),
 		  LOGF_UINT("bytes_in", c->half[CLIENT].bytes),
 		  LOGF_UINT("bytes_out", c->half[TARGET].bytes),
@@ -75,6 +80,7 @@ void conn_close(struct conn *c, enum end_reason reason)
 	if (c->state == CONN_DIALLING)
 		conn_walk_end(c, reason == END_CLIENT_GONE);
 	log_closed(c, reason);
+	free(c->peer);
 	c->state = CONN_CLOSED;
 	timer_clear(&env->loop->timers, &c->timer);
 	loop_work_cancel(env->loop, &c->work);
@@ -164,5 +170,6 @@ void conn_new(struct conn_env *env, struct service *service, int fd, uint64_t ex
 
 	c->dial = d;
 	d->expected_slot = expected_slot;
+	d->peer = peer_text(fd);
 	conn_walk_begin(c);
 }

@@ -189,7 +189,7 @@ void conn_walk_end(struct conn *c, bool abandon)
 	*d->prev = d->next;
 	if (d->next)
 		d->next->prev = d->prev;
-	c->dial = NULL;
+	c->peer = d->peer;
 	slab_free(&c->env->dials, d);
 }
 
