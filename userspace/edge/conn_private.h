@@ -23,6 +23,7 @@ struct conn {
 	struct target *target; /* once connected */
 	union {
 		struct dial *dial;    /* while dialling */
+		char *peer;	      /* after that: the client's address for the log, or NULL */
 		struct corpse corpse; /* when closed */
 	};
 	struct work work;
