@@ -23,6 +23,7 @@
 
 #define METHOD		 "/portunus.v1.Control/Channel"
 #define WELCOME_SECS	 10 /* from the call to the server's Welcome */
+#define HURRY_EVERY_SECS 5  /* hosts of containers change their network all the time */
 #define REFUSED_RETRY_MS 30000
 #define TEXT_MAX	 512
 
@@ -37,10 +38,11 @@ struct control {
 	struct stats_sender *stats;
 	struct event *retry, *welcome_timer;
 	unsigned attempt;
-	bool stopped, revoked, connected;
+	bool stopped, revoked, refused, connected;
 	char server_version[64];
 	char last_error[TEXT_MAX];
 	uint64_t since_unix_ms;
+	uint64_t hurried_ns; /* when a change of the network last cut a wait short */
 
 	/* Of the connection; NULL while there is none. */
 	struct grpc_conn *conn;
@@ -99,6 +101,7 @@ static void on_refused(struct control *c, const char *why)
 {
 	tell(c, LOG_ERROR, "control.connect_failed", why,
 	     "the rules stay in force; tried every 30 s. A new bundle (enroll) is read on SIGHUP");
+	c->refused = true;
 	retry_in(c, REFUSED_RETRY_MS);
 }
 
@@ -325,6 +328,7 @@ static void connect_now(struct control *c)
 	int err;
 
 	evtimer_del(c->retry);
+	c->refused = false;
 	c->status = GRPC_OK;
 	c->status_text[0] = '\0';
 	err = open_channel(c);
@@ -346,9 +350,13 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 
 void control_network_changed(struct control *c)
 {
-	if (!evtimer_pending(c->retry, NULL))
+	uint64_t now = clock_mono_ns();
+
+	/* Who was refused was heard: that has nothing to do with routes. */
+	if (c->refused || !evtimer_pending(c->retry, NULL) ||
+	    now - c->hurried_ns < HURRY_EVERY_SECS * NS_PER_SEC)
 		return;
-	c->attempt = 0;
+	c->hurried_ns = now;
 	retry_in(c, arc4random_uniform(c->config.reconnect_initial_ms + 1));
 }
 
@@ -378,18 +386,20 @@ void control_reload(struct control *c)
 	}
 	control_scope(&c->bundle, mine);
 	control_scope(&b, theirs);
-	if (strcmp(mine, theirs)) {
+	/* A server whose certificate was renewed is known by another pin; an id is made only once. */
+	if (strcmp(mine, theirs) && (!*b.client_id || strcmp(b.client_id, c->bundle.client_id))) {
 		log_event(LOG_ERROR, "control.bundle_refused",
 			  LOGF_STR("path", c->config.bundle_path),
 			  LOGF_STR("error", "it is for another server or client"),
 			  LOGF_STR("hint", "restart portunus-client to change over"));
 		return;
 	}
-	if (c->connected && !strcmp(b.token, c->bundle.token) &&
+	if (c->connected && !strcmp(mine, theirs) && !strcmp(b.token, c->bundle.token) &&
 	    !strcmp(b.server_endpoint, c->bundle.server_endpoint))
 		return;
 	if (!use_bundle(c, &b))
 		return;
+	control_rules_rescope(c->rules, theirs);
 	log_event(LOG_INFO, "control.bundle_loaded", LOGF_STR("path", c->config.bundle_path));
 	c->revoked = false;
 	c->attempt = 0;

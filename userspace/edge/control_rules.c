@@ -107,6 +107,17 @@ static void save_soon(struct control_rules *r)
 		control_rules_flush(r);
 }
 
+void control_rules_rescope(struct control_rules *r, const char *scope)
+{
+	char *copy = strcmp(scope, r->scope) ? strdup(scope) : NULL;
+
+	if (!copy)
+		return;
+	free(r->scope);
+	r->scope = copy;
+	control_rules_changed(r);
+}
+
 static void explain_unreadable(const struct control_rules *r, int err)
 {
 	const char *why = err == -ESTALE    ? "it belongs to another server or client"

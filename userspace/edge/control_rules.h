@@ -31,6 +31,9 @@ void control_rules_free(struct control_rules *r);
 /* Serves the saved set, all of it unconfirmed. Returns how many rules that are; logs what is wrong. */
 size_t control_rules_load(struct control_rules *r);
 
+/* The same rules are saved under another scope from now on. */
+void control_rules_rescope(struct control_rules *r, const char *scope);
+
 /* A session has begun: until the server names a rule again, it is unconfirmed. */
 void control_rules_session(struct control_rules *r);
 
