@@ -314,6 +314,22 @@ static void test_failed_while_dialling(void **state)
 	close_walk(&w);
 }
 
+/* A strict rule waits for the failure of its own dial all the same. */
+static void test_strict_stays_strict(void **state)
+{
+	struct walk w;
+
+	open_walk(&w, "hl", 0);
+	begin(&w);
+	for (int i = 0; i < HEALTH_FAILURES; i++)
+		target_report(target(&w, 0), ETIMEDOUT);
+	conn_health_changed(&w.r.env);
+	rig_spin(&w.r.loop, 50);
+	assert_int_equal(atomic_load(&target(&w, 1)->attempted), 0);
+	expect_winner(&w, 1, 399, 600);
+	close_walk(&w);
+}
+
 /* All are Failed: news of others are no reason to dial the next one early. */
 static void test_no_better_one(void **state)
 {
@@ -372,6 +388,7 @@ int main(void)
 		cmocka_unit_test(test_hedge_after_refusal),
 		cmocka_unit_test(test_hedge_default),
 		cmocka_unit_test(test_strict),
+		cmocka_unit_test(test_strict_stays_strict),
 		cmocka_unit_test(test_single_black_hole),
 		cmocka_unit_test(test_early_half_close),
 		cmocka_unit_test(test_client_gone),

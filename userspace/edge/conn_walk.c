@@ -200,7 +200,9 @@ void conn_health_changed(struct conn_env *env)
 	for (d = env->dialing; d; d = next) {
 		const struct service *s = d->conn->service;
 		int row = service_next(s, d->dialled);
+		/* A strict rule waits for the failure itself (hedge_delay_ms 0). */
 		bool hopeless = row >= 0 && s->monitored &&
+				hedge_delay_ns(d->conn, s->target[row]) &&
 				health_state(&s->target[row]->health) == HEALTH_HEALTHY;
 
 		next = d->next;
