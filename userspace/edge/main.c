@@ -49,6 +49,7 @@ struct program {
 	struct status *status;
 	struct refresher *refresher;
 	struct control *control; /* NULL: the rules are a file's */
+	struct rulefile file;	 /* until it is applied */
 	struct bundle bundle;
 	char bundle_path[4096];
 	struct event *signals[3];
@@ -153,7 +154,7 @@ static void reload(struct program *p)
 	if (p->control)
 		control_reload(p->control);
 	else
-		rulefile_apply(p->options.rules, p->edge);
+		rulefile_reload(p->options.rules, p->edge);
 }
 
 static void on_signal(evutil_socket_t sig, short what, void *arg)
@@ -423,7 +424,7 @@ static int start_rules(struct program *p)
 {
 	if (!p->options.rules)
 		return start_control(p);
-	rulefile_apply(p->options.rules, p->edge);
+	rulefile_apply(p->options.rules, &p->file, p->edge);
 	account_slots_settled(p->account);
 	return 0;
 }
@@ -432,7 +433,7 @@ static int start_rules(struct program *p)
 static int find_rules(struct program *p)
 {
 	if (p->options.rules)
-		return rulefile_check(p->options.rules) < 0 ? 2 : -1;
+		return rulefile_read(p->options.rules, &p->file) < 0 ? 2 : -1;
 	return enroll_find_bundle(p->options.bundle, &p->bundle, p->bundle_path) < 0 ? 1 : -1;
 }
 
@@ -460,8 +461,11 @@ static int serve(struct program *p)
 
 static int check_rules(const char *path)
 {
-	if (rulefile_check(path) < 0)
+	struct rulefile f;
+
+	if (rulefile_read(path, &f) < 0)
 		return 2;
+	rulefile_free(&f);
 	printf("ok\n");
 	return 0;
 }
@@ -482,6 +486,7 @@ int main(int argc, char **argv)
 	status = options_parse(argc, argv, &p->options);
 	if (status < 0)
 		status = p->options.check ? check_rules(p->options.rules) : serve(p);
+	rulefile_free(&p->file);
 	free(p);
 	return status;
 }

@@ -17,38 +17,44 @@ static void say(const char *path, const struct rule_error *err)
 		fprintf(stderr, "error: %s: %s: %s\n", path, err->code, err->message);
 }
 
-int rulefile_check(const char *path)
+int rulefile_read(const char *path, struct rulefile *f)
 {
 	struct rule_error err = {0};
-	struct rule **rules;
-	size_t n;
-	int rc = rules_read_file(path, &rules, &n, &err);
+	int rc = rules_read_file(path, &f->rules, &f->n, &err);
 
 	if (rc < 0)
 		say(path, &err);
-	else
-		rules_free(rules, n);
 	return rc;
 }
 
-void rulefile_apply(const char *path, struct edge *e)
+void rulefile_free(struct rulefile *f)
 {
-	struct rule_error err = {0};
-	struct rule **rules;
-	size_t n;
+	rules_free(f->rules, f->n);
+	*f = (struct rulefile){0};
+}
 
-	if (rules_read_file(path, &rules, &n, &err) < 0) {
-		log_event(LOG_ERROR, "rules.rejected", LOGF_STR("path", path),
-			  LOGF_INT("line", err.line), LOGF_INT("column", err.column),
-			  LOGF_STR("code", err.code), LOGF_STR("message", err.message),
-			  LOGF_STR("hint", "the rules in force are unchanged"));
-		return;
-	}
-	if (edge_apply(e, rules, n) < 0)
+void rulefile_apply(const char *path, struct rulefile *f, struct edge *e)
+{
+	if (edge_apply(e, f->rules, f->n) < 0)
 		log_event(LOG_ERROR, "rules.rejected", LOGF_STR("path", path),
 			  LOGF_STR("message", "out of memory"),
 			  LOGF_STR("hint", "the rules in force are unchanged"));
 	else
-		log_event(LOG_INFO, "rules.loaded", LOGF_STR("path", path), LOGF_UINT("rules", n));
-	rules_free(rules, n);
+		log_event(LOG_INFO, "rules.loaded", LOGF_STR("path", path),
+			  LOGF_UINT("rules", f->n));
+	rulefile_free(f);
+}
+
+void rulefile_reload(const char *path, struct edge *e)
+{
+	struct rule_error err = {0};
+	struct rulefile f;
+
+	if (rules_read_file(path, &f.rules, &f.n, &err) < 0)
+		log_event(LOG_ERROR, "rules.rejected", LOGF_STR("path", path),
+			  LOGF_INT("line", err.line), LOGF_INT("column", err.column),
+			  LOGF_STR("code", err.code), LOGF_STR("message", err.message),
+			  LOGF_STR("hint", "the rules in force are unchanged"));
+	else
+		rulefile_apply(path, &f, e);
 }

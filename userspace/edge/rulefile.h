@@ -2,12 +2,25 @@
 #ifndef PORTUNUS_EDGE_RULEFILE_H
 #define PORTUNUS_EDGE_RULEFILE_H
 
+#include <stddef.h>
+
 struct edge;
+struct rule;
 
-/* Reads the file and says on stderr what is wrong with it. 0 or -errno. */
-int rulefile_check(const char *path);
+/* What was read of a file. All zero: nothing. */
+struct rulefile {
+	struct rule **rules;
+	size_t n;
+};
 
-/* Makes the file's rules those in force. A bad file changes nothing; the log says why. Main thread. */
-void rulefile_apply(const char *path, struct edge *e);
+/* Reads the file; says on stderr what is wrong with it. 0 or -errno. */
+int rulefile_read(const char *path, struct rulefile *f);
+void rulefile_free(struct rulefile *f);
+
+/* Makes what was read the rules in force, and frees it. Main thread. */
+void rulefile_apply(const char *path, struct rulefile *f, struct edge *e);
+
+/* Reads the file again. A bad one changes nothing; the log says why. Main thread. */
+void rulefile_reload(const char *path, struct edge *e);
 
 #endif
