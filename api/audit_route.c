@@ -55,7 +55,8 @@ static bool parse_time(const char *text, uint64_t *unix_ms)
 	const char *p = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
 	unsigned ms = 0, weight = 100, hours, minutes;
 	long offset = 0;
-	int end = 0;
+	int end = 0, day;
+	time_t secs;
 
 	if (!p)
 		return false;
@@ -69,13 +70,17 @@ static bool parse_time(const char *text, uint64_t *unix_ms)
 	if (!strcmp(p, "Z") || !strcmp(p, "z"))
 		;
 	else if (strchr("+- ", *p) && *p &&
-		 sscanf(p + 1, "%2u:%2u%n", &hours, &minutes, &end) == 2 && end == 5 && !p[6])
+		 sscanf(p + 1, "%2u:%2u%n", &hours, &minutes, &end) == 2 && end == 5 && !p[6] &&
+		 hours < 24 && minutes < 60)
 		offset = (*p == '-' ? -1 : 1) * (long)(hours * 3600 + minutes * 60);
 	else
 		return false;
-	if (timegm(&tm) - offset < 0)
+	day = tm.tm_mday;
+	secs = timegm(&tm) - offset;
+	/* The 31st of a month of 30 days has become the 1st of the next. */
+	if (tm.tm_mday != day || secs < 0)
 		return false;
-	*unix_ms = (uint64_t)(timegm(&tm) - offset) * 1000 + ms;
+	*unix_ms = (uint64_t)secs * 1000 + ms;
 	return true;
 }
 

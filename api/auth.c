@@ -40,14 +40,14 @@ void api_deny(struct call *c, int status, const char *code, const char *message)
 	call_error(c, status, code, "%s", message);
 }
 
-static bool is_denial(int status)
+static bool is_denial(int status, const char *code)
 {
-	return status == 401 || status == 403;
+	return status == 401 || status == 403 || (code && !strcmp(code, "bootstrap_required"));
 }
 
 void api_audit(struct call *c, int status, const char *code)
 {
-	bool denied = is_denial(status);
+	bool denied = is_denial(status, code);
 
 	/* What only reads is not written down, unless it was refused. */
 	if (!denied && (c->method == METHOD_GET || !c->who.name[0]))
@@ -134,7 +134,7 @@ static bool by_cookie(struct call *c, const char *secret)
 		return false;
 	}
 	c->by_session = true;
-	csrf = c->method == METHOD_GET ? NULL : session_csrf(c);
+	csrf = c->method & METHODS_WRITING ? session_csrf(c) : NULL;
 	if (csrf) {
 		api_deny(c, 403, csrf, "csrf verification failed");
 		return false;

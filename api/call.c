@@ -153,7 +153,14 @@ json_t *call_body(struct call *c, bool optional)
 			   "the body has to be sent as application/json");
 		return NULL;
 	}
-	body = json_loadb(c->body ? c->body : "", c->body_len, JSON_REJECT_DUPLICATES, &where);
+	body = json_loadb(c->body ? c->body : "", c->body_len,
+			  JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
+	/* Too large for any of our numbers is still JSON. */
+	if (!body && json_error_code(&where) == json_error_numeric_overflow) {
+		call_error(c, 422, "invalid_body", "line %d, column %d: %s", where.line,
+			   where.column, where.text);
+		return NULL;
+	}
 	if (!body) {
 		call_error(c, 400, "invalid_json", "line %d, column %d: %s", where.line,
 			   where.column, where.text);

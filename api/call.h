@@ -29,6 +29,8 @@ enum method {
 	METHOD_OTHER = 32
 };
 
+#define METHODS_WRITING (METHOD_POST | METHOD_PUT | METHOD_DELETE | METHOD_PATCH)
+
 #define CALL_HEADERS_MAX 12
 
 struct call_header {
@@ -47,6 +49,7 @@ struct call {
 	const struct call_transport *transport;
 	void *link; /* of the transport; NULL when the client has gone */
 	enum method method;
+	bool head;   /* a GET whose answer has no body */
 	char *path;  /* decoded, without query */
 	char *query; /* undecoded, NULL: none */
 	const char *body;

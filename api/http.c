@@ -83,10 +83,18 @@ static void http_answer(struct call *c, int status, struct evbuffer *body)
 {
 	struct evhttp_request *req = c->link;
 	struct evkeyvalq *out = evhttp_request_get_output_headers(req);
+	char length[24];
 
 	evhttp_connection_set_closecb(evhttp_request_get_connection(req), NULL, NULL);
 	for (unsigned i = 0; i < c->n_headers; i++)
 		evhttp_add_header(out, c->headers[i].name, c->headers[i].value);
+	/* With these two evhttp sends a body all the same, and never its length (libevent 2.1.12). */
+	if (c->head || evhttp_request_get_command(req) == EVHTTP_REQ_CONNECT) {
+		snprintf(length, sizeof(length), "%zu", body ? evbuffer_get_length(body) : 0);
+		evhttp_add_header(out, "Content-Length", length);
+	}
+	if (c->head)
+		body = NULL;
 	evhttp_send_reply(req, status, reason_of(status), body);
 }
 
@@ -112,7 +120,7 @@ static enum method method_of(struct evhttp_request *req)
 {
 	switch (evhttp_request_get_command(req)) {
 	case EVHTTP_REQ_GET:
-	case EVHTTP_REQ_HEAD: /* evhttp leaves the body out */
+	case EVHTTP_REQ_HEAD: /* the same, but for the body: http_answer() */
 		return METHOD_GET;
 	case EVHTTP_REQ_POST:
 		return METHOD_POST;
@@ -183,6 +191,7 @@ static struct call *call_of_request(struct api *api, struct conns *conns,
 	if (!c)
 		return NULL;
 	c->method = method_of(req);
+	c->head = evhttp_request_get_command(req) == EVHTTP_REQ_HEAD;
 	c->tls = api->tls != NULL;
 	if (peer)
 		addr_text_host(peer, c->remote, sizeof(c->remote));

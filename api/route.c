@@ -79,10 +79,14 @@ static bool take_param(struct call *c, const char *param, size_t len)
 	return c->param != NULL;
 }
 
-/* The route for a call; *allow gets the methods that the path has at all. */
-static const struct route *find(struct call *c, unsigned *allow)
+/*
+ * The route for a call; *allow gets the methods that the path has at all, *open whether it is one
+ * that needs no credential.
+ */
+static const struct route *find(struct call *c, unsigned *allow, bool *open)
 {
 	*allow = 0;
+	*open = false;
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
 		const char *param = NULL;
 		size_t len;
@@ -90,6 +94,7 @@ static const struct route *find(struct call *c, unsigned *allow)
 		if (!matches(routes[i].pattern, c->path, &param, &len))
 			continue;
 		*allow |= routes[i].method;
+		*open = routes[i].need == NEED_NOTHING;
 		if (routes[i].method != c->method)
 			continue;
 		return param && !take_param(c, param, len) ? NULL : &routes[i];
@@ -124,8 +129,8 @@ static const enum role role_needed[] = {
 void api_dispatch(struct call *c)
 {
 	unsigned allow;
-	const struct route *r = find(c, &allow);
-	bool open = r && r->need == NEED_NOTHING;
+	bool open;
+	const struct route *r = find(c, &allow, &open);
 
 	if (!under_v1(c->path)) {
 		page_get(c);

@@ -200,6 +200,11 @@ void stats_stream(struct call *c)
 		call_error(c, 400, "bad_request", "a stream needs a connection");
 		return;
 	}
+	if (c->head) {
+		call_add_header(c, "Cache-Control", "no-cache");
+		call_buffer(c, 200, "text/event-stream", NULL);
+		return;
+	}
 	s = stream_new(c, r);
 	if (!s) {
 		call_json(c, 500, NULL);
