@@ -59,7 +59,7 @@ static bool failovers(const struct fleet_rule *r, uint64_t *v)
 {
 	*v = r->counters.exported[STORE_FAILOVERS];
 	/* From its activation on, and never for a single target (DECISIONS 24). */
-	return r->rule->n_targets > 1 && (r->state == FLEET_ACTIVE || *v);
+	return r->rule->n_targets > 1 && (r->activated || *v);
 }
 
 static bool flows_dropped(const struct fleet_rule *r, uint64_t *v)

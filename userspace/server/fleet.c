@@ -151,6 +151,7 @@ static void load_rule(void *arg, const struct store_rule *row)
 	}
 	r->client = c;
 	r->state = row->state;
+	r->activated = r->state == FLEET_ACTIVE;
 	snprintf(r->reason, sizeof(r->reason), "%s", row->reason);
 	r->created_ms = row->created_ms;
 	r->changed_ms = row->changed_ms;
@@ -197,6 +198,7 @@ int fleet_set_state(struct fleet *f, struct fleet_rule *r, enum fleet_state stat
 		return err;
 	}
 	r->state = state;
+	r->activated |= state == FLEET_ACTIVE;
 	snprintf(r->reason, sizeof(r->reason), "%s", reason ? reason : "");
 	r->changed_ms = now;
 	r->state_dirty = false;
@@ -211,6 +213,7 @@ void fleet_set_state_later(struct fleet *f, struct fleet_rule *r, enum fleet_sta
 	if (r->state == state && !strcmp(r->reason, reason ? reason : ""))
 		return;
 	r->state = state;
+	r->activated |= state == FLEET_ACTIVE;
 	snprintf(r->reason, sizeof(r->reason), "%s", reason ? reason : "");
 	r->changed_ms = clock_wall_ms();
 	r->state_dirty = true;

@@ -45,6 +45,7 @@ struct fleet_rule {
 	struct fleet_client *client;
 	struct rule *rule; /* with its id and owner */
 	enum fleet_state state;
+	bool activated;	  /* has been active since this server started, or was when it did */
 	char reason[128]; /* of FLEET_FAILED */
 	uint64_t created_ms, changed_ms;
 	struct rule_figures *figures; /* the last report; NULL before the first */
