@@ -4,6 +4,7 @@
 #   make check      everything that has to pass (as root; installs what it lacks)
 #   make unit       the unit tests alone (no root, no network)
 #   make bench      the comparison with HAProxy, nginx and kernel DNAT
+#   make bench-control  what the server does under a thousand edges
 #   make fuzz       the fuzzers, FUZZ_SECONDS each (default 300)
 #   make install    into $(DESTDIR)$(PREFIX)
 # Variables: SAN=1 (ASan and UBSan, in build/san), WEB=0 (a server without its web page, which needs
@@ -70,7 +71,7 @@ tool_bin   := $(foreach t,$(tool_src),$(B)/tools/$(basename $(notdir $(t)))) $(i
 programs := $(if $(wildcard userspace/edge/main.c),$(B)/portunus-client) \
 	    $(if $(wildcard userspace/server/main.c),$(B)/portunus-server)
 
-.PHONY: all check check-all unit tools bench fuzz fuzz-quick lint format install clean FORCE
+.PHONY: all check check-all unit tools bench bench-control fuzz fuzz-quick lint format install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -176,6 +177,9 @@ bench:
 	$(Q)scripts/install-deps bench
 	$(Q)$(MAKE) --no-print-directory all tools
 	$(Q)selftests/bench/run
+
+bench-control: all tools
+	$(Q)selftests/bench/control
 
 bindir  = $(DESTDIR)$(PREFIX)/bin
 docdir  = $(DESTDIR)$(PREFIX)/share/doc/portunus

@@ -28,7 +28,7 @@
  * evhttp has let go shows in its callbacks being NULL.
  */
 struct conn {
-	LIST_ENTRY(conn) all;
+	TAILQ_ENTRY(conn) all; /* oldest first: of a batch, those beyond a limit came last */
 	LIST_ENTRY(conn) bucket;
 	struct conns *owner;
 	struct bufferevent *bev;
@@ -51,7 +51,7 @@ struct conn {
 struct conns {
 	struct event_base *base;
 	struct ssl_ctx_st *tls;
-	LIST_HEAD(, conn) list;
+	TAILQ_HEAD(, conn) list;
 	LIST_HEAD(, conn) buckets[BUCKETS];
 	unsigned n;
 	struct event *sweep, *kick;
@@ -76,7 +76,7 @@ static struct conn *find(struct conns *all, struct evhttp_request *req)
 
 static void release(struct conn *c)
 {
-	LIST_REMOVE(c, all);
+	TAILQ_REMOVE(&c->owner->list, c, all);
 	LIST_REMOVE(c, bucket);
 	c->owner->n--;
 	bufferevent_decref(c->bev);
@@ -174,7 +174,7 @@ static struct bufferevent *make_bev(struct event_base *base, void *arg)
 	evbuffer_add_cb(bufferevent_get_input(c->bev), input_changed, c);
 	c->owner = all;
 	c->deadline_ns = clock_mono_ns() + CONN_REQUEST_SECS * NS_PER_SEC;
-	LIST_INSERT_HEAD(&all->list, c, all);
+	TAILQ_INSERT_TAIL(&all->list, c, all);
 	LIST_INSERT_HEAD(&all->buckets[bucket_of(c->bev)], c, bucket);
 	all->n++;
 	event_active(all->kick, EV_TIMEOUT, 0);
@@ -197,7 +197,7 @@ static void check_limits(struct conns *all, struct conn *c)
 	}
 	if (addr_is_loopback(&c->peer))
 		return;
-	LIST_FOREACH(o, &all->list, all)
+	TAILQ_FOREACH(o, &all->list, all)
 	same += addr_same_host(&o->peer, &c->peer);
 	if (same > CONN_MAX_PER_ADDRESS)
 		refuse_soon(c, 503);
@@ -285,8 +285,8 @@ static void kicked(evutil_socket_t fd, short what, void *arg)
 	struct conns *all = arg;
 	struct conn *c, *next;
 
-	for (c = LIST_FIRST(&all->list); c; c = next) {
-		next = LIST_NEXT(c, all);
+	for (c = TAILQ_FIRST(&all->list); c; c = next) {
+		next = TAILQ_NEXT(c, all);
 		if (gone(c)) {
 			release(c);
 			continue;
@@ -305,8 +305,8 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
 	uint64_t now = clock_mono_ns();
 	struct conn *c, *next;
 
-	for (c = LIST_FIRST(&all->list); c; c = next) {
-		next = LIST_NEXT(c, all);
+	for (c = TAILQ_FIRST(&all->list); c; c = next) {
+		next = TAILQ_NEXT(c, all);
 		if (gone(c)) {
 			release(c);
 			continue;
@@ -333,6 +333,7 @@ struct conns *conns_new(struct event_base *base, struct evhttp *http, struct ssl
 
 	if (!all)
 		return NULL;
+	TAILQ_INIT(&all->list);
 	all->base = base;
 	all->tls = tls;
 	all->sweep = event_new(base, -1, EV_PERSIST, sweep, all);
@@ -355,7 +356,7 @@ void conns_free(struct conns *all)
 
 	if (!all)
 		return;
-	while ((c = LIST_FIRST(&all->list))) {
+	while ((c = TAILQ_FIRST(&all->list))) {
 		evbuffer_remove_cb(bufferevent_get_input(c->bev), input_changed, c);
 		release(c);
 	}
