@@ -346,8 +346,8 @@ def restart_under_traffic(rules, seconds):
 
         def knock():
             while not over.is_set():
+                tried[0] += 1
                 for p in (ports[0], ports[rules // 2], ports[-1]):
-                    tried[0] += 1
                     try:
                         with socket.create_connection(("127.0.0.1", p), timeout=2) as k:
                             k.sendall(b"x")
@@ -376,9 +376,9 @@ def restart_under_traffic(rules, seconds):
         mode = e.accounting
     sink.socket.close()
     return [(f"server killed for {seconds} s under portunus-client with {rules} rules and traffic",
-             f"{len(failed)} of {tried[0]} connections failed; edge back {back:.1f} s after the start; "
-             f"bytes_in of the first rule {counted['bytes_in']} (accounting={mode})",
-             "0 failed", not failed)]
+             f"{len(failed)} of {3 * tried[0]} connections failed; edge back {back:.1f} s after the start; "
+             f"{counted['bytes_in']} of {tried[0]} bytes counted for the first rule (accounting={mode})",
+             "0 failed, 0 bytes off", not failed and counted["bytes_in"] == tried[0])]
 
 
 class Subscribers:

@@ -99,9 +99,10 @@ int account_tag_upstream(struct account *a, int fd, uint64_t rule_id, uint64_t s
 int account_tag_client(struct account *a, int fd, uint64_t rule_id, uint64_t slot);
 
 /*
- * Makes the records exact for connections that are open now. Single-flight, at most 4 a second:
- * a call that finds a refresh which began after @not_before_ns (clock_mono_ns) returns at once.
- * Sleeps up to 250 ms otherwise; main thread or a helper thread, never a worker. 0 or -errno.
+ * Makes the records exact for connections that are open now. Single-flight, 4 a second and after a
+ * pause two at once: a call that finds a refresh which began after @not_before_ns (clock_mono_ns)
+ * returns at once. Sleeps up to 250 ms otherwise; main thread or a helper thread, never a worker.
+ * 0 or -errno.
  */
 int account_refresh(struct account *a, uint64_t not_before_ns);
 /* Reads one record; -ENOENT for a slot that is not there. Main thread. */

@@ -94,7 +94,7 @@ struct account {
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t refreshed;
 	bool refreshing;
-	uint64_t refresh_began_ns; /* the last one; refresh_done_ns: the last that ended */
+	uint64_t refresh_due_ns; /* when the next may begin; refresh_done_ns: the last that ended */
 	uint64_t refresh_done_ns;
 	int refresh_error;
 	uint64_t collected_ns;

@@ -75,14 +75,17 @@ int account_refresh(struct account *a, uint64_t not_before_ns)
 	pthread_mutex_lock(&a->lock);
 	while (!a->refresh_done_ns || a->refresh_done_ns < not_before_ns) {
 		uint64_t now = clock_mono_ns();
-		uint64_t due = a->refresh_began_ns ? a->refresh_began_ns + REFRESH_INTERVAL_NS : 0;
 
-		if (a->refreshing || now < due) {
-			wait_for_refresh(a, due);
+		if (a->refreshing || now < a->refresh_due_ns) {
+			wait_for_refresh(a, a->refresh_due_ns);
 			continue;
 		}
 		a->refreshing = true;
-		a->refresh_began_ns = now;
+		/* After a pause one may follow another at once: an operator's question just after
+		 * the periodic report would otherwise wait. */
+		if (a->refresh_due_ns + REFRESH_INTERVAL_NS < now)
+			a->refresh_due_ns = now - REFRESH_INTERVAL_NS;
+		a->refresh_due_ns += REFRESH_INTERVAL_NS;
 		pthread_mutex_unlock(&a->lock);
 		rc = account_iterate(a->refresh, NULL, NULL);
 		pthread_mutex_lock(&a->lock);
