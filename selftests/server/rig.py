@@ -149,6 +149,13 @@ class Server:
         self.log = []
         self.start()
 
+    def keep_control_port(self):
+        """From the next start on the edges find it where it was, as after a crash in real life."""
+        with open(self.data + "/server.toml", "r+", encoding="utf-8") as f:
+            text = f.read().replace('control_listen = "127.0.0.1:0"', f'control_listen = "{self.grpc}"')
+            f.seek(0)
+            f.write(text)
+
     def __enter__(self):
         return self
 
@@ -195,6 +202,30 @@ class Server:
         p = subprocess.run(argv, capture_output=True, text=True, env=e, timeout=timeout,
                            stdin=subprocess.DEVNULL, check=False)
         return p.returncode, p.stdout, p.stderr
+
+
+class Stream:
+    """A subscriber of a rule's figures."""
+
+    def __init__(self, server, rule, query="", token=TOKEN):
+        host, port = server.http.rsplit(":", 1)
+        self.c = http.client.HTTPConnection(host, int(port), timeout=10)
+        self.c.request("GET", f"/v1/rules/{rule}/stats/stream{query}", headers={"Authorization": f"Bearer {token}"})
+        self.r = self.c.getresponse()
+
+    def frame(self):
+        """The lines of the next frame; [] at the end of the stream."""
+        lines = []
+        while True:
+            line = self.r.readline().decode()
+            if line in ("\n", ""):
+                return lines
+            lines.append(line.rstrip("\n"))
+
+    def stats(self):
+        event, data = self.frame()
+        equal(event, "event: stats")
+        return json.loads(data.removeprefix("data: "))
 
 
 def main():
