@@ -24,6 +24,9 @@ struct cli_serve {
 	const char *data_dir;
 	const char *advertised;		  /* host:port, or NULL */
 	const char *operator_http_listen; /* or NULL: what server.toml says */
+	/* Of an edge on this host; without a name there is none and the others mean nothing. */
+	const char *edge, *edge_program, *edge_instance, *user; /* each may be NULL */
+	bool edge_stop;
 };
 
 struct cli_request {

@@ -40,6 +40,7 @@ static void help_all(FILE *out)
 		     "  PORTUNUS_OPERATOR_TOKEN         the token for commands that use the API\n"
 		     "  PORTUNUS_ADVERTISED_ENDPOINT    as --advertised-endpoint\n"
 		     "  PORTUNUS_OPERATOR_HTTP_LISTEN   as --operator-http-listen of serve\n"
+		     "  PORTUNUS_CLIENT_OPTIONS         more options for the edge of serve --edge\n"
 		     "  RUST_LOG                        error, warn, info, debug or trace\n");
 }
 

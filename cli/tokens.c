@@ -4,19 +4,51 @@
 #include <stdlib.h>
 
 #include "cli/verb.h"
+#include "lib/instance.h"
+#include "lib/rule.h"
 #include "lib/secret.h"
+
+/* Where root's home can be reached by root only, and the server half is not root's. */
+#define EDGE_DATA_DIR "/var/lib/portunus-server"
+
+/* What goes with --edge. Returns -1 or an exit code. */
+static int edge_options(struct cli_args *a, struct cli_serve *out)
+{
+	static const char *const more[] = {"edge-program", "edge-instance", "user", "edge-stop"};
+	const char *wrong;
+
+	out->edge = args_option(a, "edge");
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		if (!out->edge && args_flag(a, more[i]))
+			return usage_error(a, "'--%s' goes with --edge", more[i]);
+	if (!out->edge)
+		return -1;
+	wrong = rule_check_client(out->edge);
+	if (wrong)
+		return usage_error(a, "invalid value '%s' for '--edge': %s", out->edge, wrong);
+	out->edge_program = args_option(a, "edge-program");
+	out->edge_instance = args_option(a, "edge-instance");
+	if (out->edge_instance && !instance_name_ok(out->edge_instance))
+		return usage_error(a, "'--edge-instance' takes up to 32 letters, digits, '-', '_'");
+	out->user = args_option(a, "user");
+	out->edge_stop = args_flag(a, "edge-stop");
+	if (a->data_dir == a->data_dir_buf)
+		out->data_dir = EDGE_DATA_DIR;
+	return -1;
+}
 
 int verb_serve(struct cli_args *a)
 {
-	const char *listen = args_option(a, "operator-http-listen");
+	struct cli_serve what = {.data_dir = a->data_dir, .advertised = a->advertised};
+	int rc = edge_options(a, &what);
 
-	if (!listen) {
-		listen = getenv("PORTUNUS_OPERATOR_HTTP_LISTEN");
-		listen = listen && *listen ? listen : NULL;
+	what.operator_http_listen = args_option(a, "operator-http-listen");
+	if (!what.operator_http_listen) {
+		what.operator_http_listen = getenv("PORTUNUS_OPERATOR_HTTP_LISTEN");
+		if (what.operator_http_listen && !*what.operator_http_listen)
+			what.operator_http_listen = NULL;
 	}
-	return a->host->serve(&(struct cli_serve){.data_dir = a->data_dir,
-						  .advertised = a->advertised,
-						  .operator_http_listen = listen});
+	return rc < 0 ? a->host->serve(&what) : rc;
 }
 
 int verb_gen_token(struct cli_args *a)

@@ -14,7 +14,6 @@
 #include "edge/apply_jobs.h"
 #include "edge/control.h"
 #include "edge/enroll.h"
-#include "edge/instance.h"
 #include "edge/netlink.h"
 #include "edge/options.h"
 #include "edge/probe.h"
@@ -27,6 +26,7 @@
 #include "edge/worker.h"
 #include "lib/bundle.h"
 #include "lib/clock.h"
+#include "lib/instance.h"
 #include "lib/log.h"
 
 #define SWEEP_PERIOD_MS	 15000

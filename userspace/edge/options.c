@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/instance.h"
+
 enum kind { TEXT, NUMBER, SET, MODE, HELP, VERSION };
 
 struct option_desc {
@@ -103,14 +105,6 @@ static int set_value(struct options *o, const struct option_desc *d, const char 
 	return -EINVAL;
 }
 
-/* An instance's name becomes part of file names. */
-static bool name_ok(const char *name)
-{
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-
-	return n <= 32 && !name[n];
-}
-
 int options_parse(int argc, char **argv, struct options *o)
 {
 	struct option longs[N_OPTIONS + 1] = {0};
@@ -152,7 +146,7 @@ int options_parse(int argc, char **argv, struct options *o)
 			argv[optind]);
 		return 2;
 	}
-	if (!name_ok(o->instance)) {
+	if (!instance_name_ok(o->instance)) {
 		fprintf(stderr, "error: --instance takes up to 32 letters, digits, '-' and '_'\n");
 		return 2;
 	}

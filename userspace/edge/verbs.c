@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/instance.h"
 #include "edge/verbs_internal.h"
+#include "lib/instance.h"
 #include "lib/rule.h"
 
 enum option_id {
@@ -135,14 +135,6 @@ static void set_option(struct verb_call *call, int id, const char *value, const 
 	}
 }
 
-/* The instance's name becomes part of paths. */
-static bool instance_ok(const char *s)
-{
-	size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-
-	return !s[n] && n <= 32;
-}
-
 /* Everything but what the options said. 0, or the status to exit with. */
 static int read_arguments(const struct verb *v, struct verb_call *call, int n, char **argument)
 {
@@ -192,7 +184,7 @@ int verb_run(const struct verb *v, int argc, char **argv)
 		}
 		set_option(&call, id - 1, optarg, &socket);
 	}
-	if (!instance_ok(call.instance))
+	if (!instance_name_ok(call.instance))
 		return usage(v, "--instance takes up to 32 letters, digits, - and _, not",
 			     call.instance);
 	if (socket && strlen(socket) >= sizeof(call.socket))

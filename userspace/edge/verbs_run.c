@@ -12,9 +12,9 @@
 
 #include "edge/account.h"
 #include "edge/enroll.h"
-#include "edge/instance.h"
 #include "edge/verbs_internal.h"
 #include "lib/clock.h"
+#include "lib/instance.h"
 
 /* A full disk or a closed pipe must not look like success. */
 static int flushed(void)

@@ -233,3 +233,16 @@ int enroll_redeem(struct enroll *e, const char *secret, struct enroll_credential
 		  LOGF_STR("client", out->client_name));
 	return 0;
 }
+
+int enroll_local(struct enroll *e, const char *client_id, const char *name, const char *host,
+		 uint16_t port, struct enroll_credentials *out, struct fleet_error *err)
+{
+	struct store_code code = {.name = (char *)name};
+	struct enroll_uri uri = {.port = port};
+
+	snprintf(uri.host, sizeof(uri.host), "%s", host);
+	snprintf(code.client_id, sizeof(code.client_id), "%s", client_id ? client_id : "");
+	if (secret_new(uri.code) || store_code(e, &code, &uri, ENROLL_TTL_SECS))
+		return refuse(err, "enrollment_store_error");
+	return enroll_redeem(e, uri.code, out, err);
+}

@@ -53,6 +53,13 @@ struct enroll_credentials {
 int enroll_redeem(struct enroll *e, const char *code, struct enroll_credentials *out,
 		  struct fleet_error *err);
 
+/*
+ * Makes a code for the edge on this host, which reaches the server at @host and @port whatever is
+ * advertised, and redeems it at once. @client_id as above. Returns as enroll_redeem().
+ */
+int enroll_local(struct enroll *e, const char *client_id, const char *name, const char *host,
+		 uint16_t port, struct enroll_credentials *out, struct fleet_error *err);
+
 /* Whether a client may have that address: a host name or literal, without scheme, path or port. */
 const char *enroll_check_address(const char *address);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 #include <openssl/ssl.h>
@@ -21,9 +22,11 @@
 #include "server/certificate.h"
 #include "server/enroll.h"
 #include "server/fleet.h"
+#include "server/local_edge.h"
 #include "server/session.h"
 #include "server/settings.h"
 #include "server/store.h"
+#include "server/supervisor.h"
 
 /* Everything that a running server, or one call on the store, consists of. In order of making. */
 struct server {
@@ -280,7 +283,33 @@ static void announce(struct server *s, const union addr *grpc, const union addr 
 		  LOGF_STR("metrics", c), LOGF_STR("version", PORTUNUS_VERSION));
 }
 
-static int start(struct server *s, const struct cli_serve *what)
+/* What the parent process, which starts the edge of this host, wants to know. */
+struct edge_half {
+	const char *bundle_path;
+	int news_fd;
+};
+
+static int enroll_edge(struct server *s, const char *name, const struct edge_half *edge,
+		       const union addr *grpc)
+{
+	enum local_edge_news news;
+	char byte;
+	int err = local_edge_enroll(&(struct local_edge){.name = name,
+							 .bundle_path = edge->bundle_path,
+							 .cert_path = s->settings.tls_cert_path,
+							 .grpc = *grpc,
+							 .audit = s->audit,
+							 .enroll = s->enroll,
+							 .fleet = s->fleet},
+				    &news, s->why, sizeof(s->why));
+
+	byte = (char)news;
+	if (!err && write(edge->news_fd, &byte, 1) != 1)
+		err = -errno;
+	return err;
+}
+
+static int start(struct server *s, const struct cli_serve *what, const struct edge_half *edge)
 {
 	union addr grpc, http, metrics;
 	int err = server_open(s, what->data_dir);
@@ -297,26 +326,30 @@ static int start(struct server *s, const struct cli_serve *what)
 		err = open_http(s, &http, &metrics);
 	if (!err)
 		err = catch_signals(s);
+	if (!err && edge)
+		err = enroll_edge(s, what->edge, edge, &grpc);
 	if (err)
 		return err;
 	if (!access_bootstrapped(s->access))
-		log_event(LOG_WARN, "server.no_admin",
-			  LOGF_STR("advice",
-				   "nobody can use the API yet: stop the server and run "
-				   "'portunus-server token-add NAME --role admin', or set "
-				   "operator_token in server.toml"));
+		log_event(
+			LOG_WARN, "server.no_admin", LOGF_STR("data_dir", what->data_dir),
+			LOGF_STR(
+				"advice",
+				"nobody can use the API yet: stop the server and run "
+				"'portunus-server token-add NAME --role admin' with this --data-dir, or set "
+				"operator_token in server.toml"));
 	announce(s, &grpc, &http, &metrics);
 	return 0;
 }
 
-static int serve(const struct cli_serve *what)
+/* @edge NULL: no edge here. */
+static int serve_half(const struct cli_serve *what, const struct edge_half *edge)
 {
 	struct server s = {.store = NULL};
 	int err, rc = EXIT_OK;
 
-	log_init("portunus_server", getenv("RUST_LOG"));
 	raise_fd_limit();
-	err = start(&s, what);
+	err = start(&s, what, edge);
 	if (err) {
 		fprintf(stderr, "serve failed: %s\n", s.why[0] ? s.why : strerror(-err));
 		rc = err == -EPROTO ? EXIT_SCHEMA : err == -EINVAL ? EXIT_USAGE : EXIT_OTHER;
@@ -326,6 +359,30 @@ static int serve(const struct cli_serve *what)
 	}
 	server_close(&s);
 	return rc;
+}
+
+static int serve_beside_edge(void *arg, const char *data_dir, const char *bundle_path, int news_fd)
+{
+	struct cli_serve what = *(const struct cli_serve *)arg;
+
+	what.data_dir = data_dir;
+	return serve_half(&what, &(struct edge_half){bundle_path, news_fd});
+}
+
+static int serve(const struct cli_serve *what)
+{
+	log_init("portunus_server", getenv("RUST_LOG"));
+	if (!what->edge)
+		return serve_half(what, NULL);
+	return supervisor_run(&(struct supervisor_config){
+		.data_dir = what->data_dir,
+		.user = what->user,
+		.program = what->edge_program,
+		.instance = what->edge_instance ? what->edge_instance : "",
+		.stop_edge = what->edge_stop,
+		.serve = serve_beside_edge,
+		.arg = (void *)what,
+	});
 }
 
 /* ---- one call on the store ---- */
