@@ -497,4 +497,4 @@ def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as f:
         info = f.read()
     model = re.search(r"model name\s*: (.*)", info)
-    return f"{model.group(1) if model else 'unknown CPU'}, {os.cpu_count()} CPUs, Linux {os.uname().release}"
+    return f"{model.group(1) if model else 'unknown CPU'}, {os.cpu_count()} CPUs, Linux {os.uname().release.split('-')[0]}"

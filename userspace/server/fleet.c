@@ -11,6 +11,9 @@
 #include "lib/log.h"
 #include "server/fleet_internal.h"
 
+#define FLUSH_ROWS     256
+#define FLUSH_PAUSE_MS 10
+
 void fleet_error_set(struct fleet_error *err, int status, const char *code, const char *fmt, ...)
 {
 	va_list ap;
@@ -233,18 +236,29 @@ static int flush_rule(struct fleet *f, struct fleet_rule *r)
 	return err == -ENOENT ? 0 : err;
 }
 
-void fleet_flush(struct fleet *f)
+/*
+ * Writes the next rules that need it, FLUSH_ROWS at most: ten thousand in one transaction would hold
+ * up everybody for 60 ms. They take turns, so that none waits for ever. Returns how many were
+ * written; 0 also when the store refused.
+ */
+static size_t flush_some(struct fleet *f)
 {
-	bool any = false;
-	int err = 0;
+	struct fleet_rule *batch[FLUSH_ROWS];
+	size_t n = 0, first = f->flush_next;
+	int err;
 
-	for (size_t i = 0; i < f->n_rules && !any; i++)
-		any = f->rules[i]->state_dirty || f->rules[i]->counters_dirty;
-	if (!any)
-		return;
+	for (size_t i = 0; i < f->n_rules && n < FLUSH_ROWS; i++) {
+		struct fleet_rule *r = f->rules[(first + i) % f->n_rules];
+
+		if (r->state_dirty || r->counters_dirty)
+			batch[n++] = r;
+		f->flush_next = (first + i + 1) % f->n_rules;
+	}
+	if (!n)
+		return 0;
 	err = store_begin(f->store);
-	for (size_t i = 0; i < f->n_rules && !err; i++)
-		err = flush_rule(f, f->rules[i]);
+	for (size_t i = 0; i < n && !err; i++)
+		err = flush_rule(f, batch[i]);
 	if (!err)
 		err = store_commit(f->store);
 	else
@@ -253,19 +267,26 @@ void fleet_flush(struct fleet *f)
 		log_event(LOG_ERROR, "store.flush_failed",
 			  LOGF_STR("error", store_message(f->store)),
 			  LOGF_STR("advice", store_advice(err)));
-		return;
+		return 0;
 	}
-	for (size_t i = 0; i < f->n_rules; i++)
-		f->rules[i]->state_dirty = f->rules[i]->counters_dirty = false;
+	for (size_t i = 0; i < n; i++)
+		batch[i]->state_dirty = batch[i]->counters_dirty = false;
+	return n;
+}
+
+void fleet_flush(struct fleet *f)
+{
+	while (flush_some(f) == FLUSH_ROWS)
+		;
 }
 
 static void flush_due(evutil_socket_t fd, short what, void *arg)
 {
 	const struct timeval period = {.tv_sec = FLEET_COUNTERS_FLUSH_SEC};
+	const struct timeval soon = {.tv_usec = FLUSH_PAUSE_MS * 1000};
 	struct fleet *f = arg;
 
-	fleet_flush(f);
-	event_add(f->flush_timer, &period);
+	event_add(f->flush_timer, flush_some(f) == FLUSH_ROWS ? &soon : &period);
 }
 
 struct fleet *fleet_new(struct event_base *base, struct store *store)

@@ -20,6 +20,7 @@ struct fleet {
 	size_t n_rules, rules_room;
 	size_t n_connected;
 	struct event *flush_timer;
+	size_t flush_next; /* index of the rule whose turn it is */
 	struct changes *changes;
 };
 
