@@ -6,20 +6,14 @@
 //   {"do":"noise"}   {"do":"end","status":N,"text":S}   {"do":"refuse","text":S}
 'use strict';
 const fs = require('fs');
-const path = require('path');
 const readline = require('readline');
 const grpc = require('@grpc/grpc-js');
-const loader = require('@grpc/proto-loader');
+const schema = require('./old_schema.js');
 
 const [dir, proto, port] = process.argv.slice(2);
 const say = (event, fields) => console.log(JSON.stringify({event, ...fields}));
 
-// The schema as it was before this project: without what goes beyond it.
-const old = path.join(dir, 'old.proto');
-fs.writeFileSync(old, fs.readFileSync(proto, 'utf8')
-    .replace(/oneof \w+ \{\s*\w+ \w+ = \d{4,};[^}]*\}/g, '')
-    .replace(/^.*= \d{4,};.*$/gm, ''));
-const api = grpc.loadPackageDefinition(loader.loadSync(old, {longs: Number, defaults: true})).portunus.v1;
+const api = schema.load(dir, proto, {defaults: true});
 
 let call = null;
 let refusal = null;
@@ -56,6 +50,9 @@ const commands = {
     call.write({trafficQuotaUpdate: {requestId: 'quota-replay-1', userId: 'u', action: 1,
       state: {monthlyBytes: 5, budgetRemainingBytes: -1}}});
     call.write({ruleUpdate: {requestId: 'nothing', action: 'PUSH'}});
+    call.write({ruleUpdate: {requestId: 'nothing', rule: {ruleId: 4}}});
+    call.write({ofTheFuture: {ruleId: 4, listenPort: 1, targetHost: 'x', targetPort: 1}});
+    call.write({welcome: {serverVersion: '3.1.0'}});
     call.write({});
   },
   end: (o) => call.emit('error', {code: o.status, details: o.text}),
