@@ -144,7 +144,7 @@ int local_edge_enroll(const struct local_edge *l, enum local_edge_news *news, ch
 		b = (struct bundle){0};
 	snprintf(id, sizeof(id), "%s", b.client_id);
 	c = *b.token ? client_of(l, &b) : NULL;
-	*news = LOCAL_EDGE_SAME;
+	*news = LOCAL_EDGE_KEPT;
 	if (c) {
 		err = tls_pin_of_file(l->cert_path, pin);
 		if (!err && !update(l, c, &b, pin))
@@ -154,7 +154,7 @@ int local_edge_enroll(const struct local_edge *l, enum local_edge_news *news, ch
 	}
 	if (err)
 		return err;
-	*news = *id && !strcmp(id, b.client_id) ? LOCAL_EDGE_CHANGED : LOCAL_EDGE_REPLACED;
+	*news = *id && !strcmp(id, b.client_id) ? LOCAL_EDGE_KEPT : LOCAL_EDGE_REPLACED;
 	err = bundle_write(l->bundle_path, &b);
 	if (err)
 		snprintf(why, why_size, "cannot write %s: %s", l->bundle_path, strerror(-err));

@@ -14,9 +14,10 @@ struct fleet;
 #define LOCAL_EDGE_BUNDLE "edge.bundle.json" /* in the data directory */
 
 enum local_edge_news {
-	LOCAL_EDGE_SAME = 's',	   /* the bundle is as it was */
-	LOCAL_EDGE_CHANGED = 'c',  /* same client, other endpoint, pin or token: to be read again */
-	LOCAL_EDGE_REPLACED = 'r', /* another client: a running edge has to be started anew */
+	LOCAL_EDGE_KEPT =
+		'k', /* the bundle is of the same client, perhaps with another endpoint or token */
+	LOCAL_EDGE_REPLACED =
+		'r', /* it is another client's: a running edge has to be started anew */
 };
 
 struct local_edge {

@@ -209,10 +209,8 @@ static void on_news(struct supervisor *s)
 	start_edge(s);
 	if (s->edge_is_child || !s->edge)
 		return; /* it reads the bundle by itself */
-	if (kind == LOCAL_EDGE_CHANGED)
-		signal_edge(s, SIGHUP);
-	else if (kind == LOCAL_EDGE_REPLACED)
-		signal_edge(s, SIGTERM); /* its end makes room for the next */
+	/* One reads the bundle again and connects without waiting; the other makes room for the next. */
+	signal_edge(s, kind == LOCAL_EDGE_REPLACED ? SIGTERM : SIGHUP);
 }
 
 static void on_signal(struct supervisor *s)
