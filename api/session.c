@@ -95,9 +95,16 @@ static void set_cookie(struct call *c, const char *secret, long max_age)
 
 void session_status(struct call *c)
 {
+	char secret[ACCESS_TOKEN_MAX + 2];
+	struct identity who;
+	/* So that the page need not provoke a 401 to find out. */
+	bool in = session_cookie(c, secret, sizeof(secret)) &&
+		  !access_session(c->api->access, secret, &who);
+
 	call_add_header(c, "Cache-Control", "no-store");
 	call_json(c, 200,
-		  json_pack("{s:b}", "onboarding_required", !access_bootstrapped(c->api->access)));
+		  json_pack("{s:b,s:b}", "onboarding_required",
+			    !access_bootstrapped(c->api->access), "signed_in", in));
 }
 
 void session_login(struct call *c)

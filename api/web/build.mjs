@@ -54,8 +54,11 @@ function literal(data) {
 	for (let i = 0; i < data.length; i += 64) {
 		let text = "";
 		for (const b of data.subarray(i, i + 64)) {
-			const plain = b >= 0x20 && b < 0x7f && b !== 0x22 && b !== 0x5c && b !== 0x3f;
-			text += plain ? String.fromCharCode(b) : `\\${b.toString(8).padStart(3, "0")}`;
+			const plain =
+				b >= 0x20 && b < 0x7f && b !== 0x22 && b !== 0x5c && b !== 0x3f;
+			text += plain
+				? String.fromCharCode(b)
+				: `\\${b.toString(8).padStart(3, "0")}`;
 		}
 		lines.push(`\t"${text}"`);
 	}
@@ -64,9 +67,7 @@ function literal(data) {
 
 function writeC(assets) {
 	const rows = [];
-	const parts = [
-		'// Made by api/web/build.mjs.\n#include "api/assets.h"\n',
-	];
+	const parts = ['// Made by api/web/build.mjs.\n#include "api/assets.h"\n'];
 	assets.forEach((a, i) => {
 		parts.push(`static const char plain_${i}[] =\n${literal(a.data)};`);
 		parts.push(`static const char gzip_${i}[] =\n${literal(a.gzip)};`);

@@ -4,11 +4,11 @@ import { render } from "preact";
 import { useEffect } from "preact/hooks";
 import "./style.css";
 import { type Key, t, tn } from "./i18n";
-import { ApiError, getJson } from "./lib/api";
+import { getJson } from "./lib/api";
 import { fleet } from "./lib/fleet";
 import { lang } from "./lib/preferences";
-import { failedTargets, parseState } from "./lib/rule";
 import { usePath } from "./lib/router";
+import { failedTargets, parseState } from "./lib/rule";
 import { isAdmin, session, signedIn, signedOut } from "./lib/session";
 import { useStore } from "./lib/store";
 import type { Me } from "./lib/types";
@@ -20,7 +20,7 @@ import { Push } from "./pages/push";
 import { RulePage } from "./pages/rule";
 import { Rules } from "./pages/rules";
 import { SignIn } from "./pages/signin";
-import { Empty, Heading } from "./parts/basics";
+import { Empty, Heading, Loading } from "./parts/basics";
 import { Shell } from "./parts/shell";
 
 interface Place {
@@ -83,7 +83,12 @@ function Inside() {
 function App() {
 	const { state } = useStore(session);
 	const language = useStore(lang);
-	if (state === "asking") return null;
+	if (state === "asking")
+		return (
+			<main>
+				<Loading />
+			</main>
+		);
 	if (state === "out") {
 		document.title = `${t("sign.in")} · Portunus`;
 		return <SignIn key={language} />;
@@ -94,6 +99,14 @@ function App() {
 const root = document.getElementById("app");
 if (root) render(<App />, root);
 
-getJson<Me>("/v1/users/me").then(signedIn, e => {
-	if (!(e instanceof ApiError && e.status === 401)) signedOut(false);
-});
+async function start(): Promise<void> {
+	try {
+		const { signed_in } = await getJson<{ signed_in?: boolean }>("/v1/auth/status");
+		if (signed_in) signedIn(await getJson<Me>("/v1/users/me"));
+		else signedOut(false);
+	} catch {
+		signedOut(false);
+	}
+}
+
+void start();

@@ -18,9 +18,11 @@ export function t(key: Key, params?: Params): string {
 	return fill(TEXTS[lang.value][key], params);
 }
 
+const PLURALS = { en: new Intl.PluralRules("en"), "zh-CN": new Intl.PluralRules("zh-CN") };
+
 /** A text that depends on a number; that is its {n}. */
 export function tn(key: PluralKey, n: number, params?: Params): string {
-	const form = new Intl.PluralRules(lang.value).select(n) === "one" ? "one" : "other";
+	const form = PLURALS[lang.value].select(n) === "one" ? "one" : "other";
 	return t(`${key}.${form}` as Key, { n, ...params });
 }
 

@@ -21,7 +21,11 @@ export async function errorOf(r: Response): Promise<ApiError> {
 	const text = await r.text().catch(() => "");
 	try {
 		const { code, message } = JSON.parse(text).error;
-		return new ApiError(r.status, String(code), plainMessage(String(code), String(message)));
+		return new ApiError(
+			r.status,
+			String(code),
+			plainMessage(String(code), String(message)),
+		);
 	} catch {
 		return new ApiError(r.status, `http_${r.status}`, text || r.statusText);
 	}

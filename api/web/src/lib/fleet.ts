@@ -62,7 +62,9 @@ export async function refreshFleet(): Promise<void> {
 		await load(mine.signal);
 	} catch (e) {
 		if (mine.signal.aborted) return;
-		fleet.update({ lost: e instanceof ApiError && (e.status === 0 || e.status >= 500) });
+		fleet.update({
+			lost: e instanceof ApiError && (e.status === 0 || e.status >= 500),
+		});
 	}
 	if (session.value.state === "in" && running === mine)
 		timer = window.setTimeout(refreshFleet, PERIOD);

@@ -51,7 +51,8 @@ function checkTargets(targets: TargetDraft[]): FieldError[] {
 			errors.push({ field: `targets.${i}.host`, key: "error.host" });
 		else if (host.includes(":") && !/^\[.*\]$/.test(host))
 			errors.push({ field: `targets.${i}.host`, key: "error.host_colon" });
-		if (!wholeIn(t.port, 1, 65535)) errors.push({ field: `targets.${i}.port`, key: "error.port" });
+		if (!wholeIn(t.port, 1, 65535))
+			errors.push({ field: `targets.${i}.port`, key: "error.port_short" });
 		else if (host) {
 			const twin = seen.get(normal(t));
 			if (twin !== undefined)
@@ -77,7 +78,8 @@ const OPTIONAL: [keyof RuleDraft, string, number, number][] = [
 export function checkDraft(d: RuleDraft): FieldError[] {
 	const errors: FieldError[] = [];
 	if (!d.edge) errors.push({ field: "edge", key: "error.edge" });
-	if (!wholeIn(d.listenPort, 1, 65535)) errors.push({ field: "listen_port", key: "error.port" });
+	if (!wholeIn(d.listenPort, 1, 65535))
+		errors.push({ field: "listen_port", key: "error.port" });
 	errors.push(...checkTargets(d.targets));
 	for (const [key, field, min, max] of OPTIONAL) {
 		const text = String(d[key]).trim();
@@ -101,7 +103,8 @@ export function draftBody(d: RuleDraft): Record<string, unknown> {
 	};
 	for (const [key, field] of OPTIONAL) {
 		const text = String(d[key]).trim();
-		if (text && !(key === "interval" && d.targets.length < 2)) body[field] = Number(text);
+		if (text && !(key === "interval" && d.targets.length < 2))
+			body[field] = Number(text);
 	}
 	if (d.preferIpv6) body.prefer_ipv6 = true;
 	if (d.listenAddress.trim()) body.listen_address = d.listenAddress.trim();
@@ -127,7 +130,8 @@ const FIELD_OF_CODE: Record<string, string> = {
 export function fieldOfError(code: string, message: string): string {
 	const row = /targets\[(\d+)\](?:\.(\w+))?/.exec(message);
 	if (row) return `targets.${row[1]}.${row[2] === "port" ? "port" : "host"}`;
-	if (code === "activation_failed" && /port_in_use|listen|bind/.test(message)) return "listen_port";
+	if (code === "activation_failed" && /port_in_use|listen|bind/.test(message))
+		return "listen_port";
 	const known = FIELD_OF_CODE[code];
 	if (known) return known;
 	const named = /^(?:invalid_body: )?(listen_port|listen_address|client)\b/.exec(message);
@@ -136,7 +140,8 @@ export function fieldOfError(code: string, message: string): string {
 
 /** Moves one row to another place. */
 export function move<T>(list: T[], from: number, to: number): T[] {
-	if (from === to || from < 0 || to < 0 || from >= list.length || to >= list.length) return list;
+	if (from === to || from < 0 || to < 0 || from >= list.length || to >= list.length)
+		return list;
 	const next = list.slice();
 	const [row] = next.splice(from, 1);
 	next.splice(to, 0, row as T);

@@ -30,9 +30,33 @@ export function bitRate(bytesPerSecond: number): string {
 	return scaled(bytesPerSecond * 8, 1000, RATE_UNITS);
 }
 
+/** Bits per second for an axis, without idle zeros: "6 Mb/s" */
+export function axisRate(bits: number): string {
+	return bits === 0
+		? "0"
+		: bitRate(bits / 8)
+				.replace(/\.0+ /, " ")
+				.replace(/(\.\d*?)0+ /, "$1 ");
+}
+
+/** Makes each formatter once: that costs far more than using it. */
+function once<T>(make: (key: string) => T): (key: string) => T {
+	const made = new Map<string, T>();
+	return key => {
+		let f = made.get(key);
+		if (!f) {
+			f = make(key);
+			made.set(key, f);
+		}
+		return f;
+	};
+}
+
+const numbers = once(lang => new Intl.NumberFormat(lang));
+
 /** 1234567 → "1,234,567" */
 export function count(n: number, lang: string): string {
-	return n.toLocaleString(lang);
+	return numbers(lang).format(n);
 }
 
 /** Microseconds → "310 µs", "1.20 ms", "2.10 s" */
@@ -55,31 +79,44 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
 	["second", 1000],
 ];
 
+const relative = once(
+	lang => new Intl.RelativeTimeFormat(lang, { numeric: "auto", style: "short" }),
+);
+
 /** The time of @ms seen from @now: "2 min. ago", "in 4 sec.", "now". */
 export function ago(ms: number, now: number, lang: string): string {
 	const diff = ms - now;
-	const f = new Intl.RelativeTimeFormat(lang, { numeric: "auto", style: "short" });
+	const f = relative(lang);
 	for (const [unit, size] of STEPS)
 		if (Math.abs(diff) >= size) return f.format(Math.trunc(diff / size), unit);
 	return f.format(0, "second");
 }
 
-const DURATION_UNITS = ["d", "h", "min", "s"];
+const DURATION_UNITS: [string, number][] = [
+	["day", 86400],
+	["hour", 3600],
+	["minute", 60],
+	["second", 1],
+];
 
-/** "4 s", "3 min 20 s", "2 h 5 min", "6 d 3 h" */
-export function duration(ms: number): string {
+const units = once(key => {
+	const [lang, unit] = key.split(" ");
+	return new Intl.NumberFormat(lang, { style: "unit", unit, unitDisplay: "narrow" });
+});
+
+/** How long, in the two largest units: "4s", "3m 20s", "2h 5m" */
+export function duration(ms: number, lang: string): string {
 	let rest = Math.max(0, Math.floor(ms / 1000));
-	const parts = [86400, 3600, 60, 1].map(size => {
+	const parts: string[] = [];
+	let first = -1;
+	DURATION_UNITS.forEach(([unit, size], i) => {
 		const n = Math.floor(rest / size);
 		rest %= size;
-		return n;
+		if (first < 0 && (n > 0 || unit === "second")) first = i;
+		if (first < 0 || i > first + 1 || (n === 0 && i > first)) return;
+		parts.push(units(`${lang} ${unit}`).format(n));
 	});
-	const first = parts.findIndex(n => n > 0);
-	if (first < 0) return "0 s";
-	return parts
-		.map((n, i) => (n > 0 && i >= first && i < first + 2 ? `${n} ${DURATION_UNITS[i]}` : ""))
-		.filter(Boolean)
-		.join(" ");
+	return parts.join(" ");
 }
 
 /** "9:59", for a countdown */
@@ -91,17 +128,22 @@ export function clock(ms: number): string {
 	return h > 0 ? `${h}:${pad(m)}:${pad(s % 60)}` : `${m}:${pad(s % 60)}`;
 }
 
+const exactly = once(
+	lang =>
+		new Intl.DateTimeFormat(lang, {
+			year: "numeric",
+			month: "short",
+			day: "numeric",
+			hour: "2-digit",
+			minute: "2-digit",
+			second: "2-digit",
+			fractionalSecondDigits: 3,
+			hour12: false,
+			timeZoneName: "short",
+		}),
+);
+
 /** The exact time, with the zone, for a tooltip. */
 export function exact(ms: number, lang: string): string {
-	return new Intl.DateTimeFormat(lang, {
-		year: "numeric",
-		month: "short",
-		day: "numeric",
-		hour: "2-digit",
-		minute: "2-digit",
-		second: "2-digit",
-		fractionalSecondDigits: 3,
-		hour12: false,
-		timeZoneName: "short",
-	}).format(ms);
+	return exactly(lang).format(ms);
 }

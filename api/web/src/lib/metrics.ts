@@ -18,7 +18,9 @@ export function parseMetrics(text: string): Sample[] {
 		if (!m) continue;
 		const labels: Record<string, string> = {};
 		for (const l of (m[2] ?? "").matchAll(LABEL))
-			labels[l[1] ?? ""] = (l[2] ?? "").replace(/\\(.)/g, (_, c) => (c === "n" ? "\n" : c));
+			labels[l[1] ?? ""] = (l[2] ?? "").replace(/\\(.)/g, (_, c) =>
+				c === "n" ? "\n" : c,
+			);
 		samples.push({ name: m[1] ?? "", labels, value: Number(m[3]) });
 	}
 	return samples;

@@ -30,7 +30,8 @@ export function parseState(state: unknown): RuleState {
 	if (!state || typeof state !== "object") return { kind: "unknown", reason: "" };
 	if ("kind" in state) return { kind: kindOf(String(state.kind)), reason: reasonOf(state) };
 	for (const [key, value] of Object.entries(state))
-		if (kindOf(key) !== "unknown") return { kind: kindOf(key), reason: reasonOf(value) };
+		if (kindOf(key) !== "unknown")
+			return { kind: kindOf(key), reason: reasonOf(value) };
 	return { kind: "unknown", reason: "" };
 }
 
@@ -71,17 +72,26 @@ export function drainedOf(rule: Rule, stats?: Stats | null): number[] {
 
 export function choiceOf(rule: Rule, stats?: Stats | null): Choice {
 	const rows = stats?.per_target ?? [];
-	const health = rule.targets.map((t, i) => healthOf(t, rows.find(r => r.index === i)));
+	const health = rule.targets.map((t, i) =>
+		healthOf(
+			t,
+			rows.find(r => r.index === i),
+		),
+	);
 	return choose(health, drainedOf(rule, stats));
 }
 
 /** "host:port", an IPv6 literal in brackets */
 export function endpoint(host: string, port: number): string {
-	return host.includes(":") && !host.startsWith("[") ? `[${host}]:${port}` : `${host}:${port}`;
+	return host.includes(":") && !host.startsWith("[")
+		? `[${host}]:${port}`
+		: `${host}:${port}`;
 }
 
 export function listenText(rule: Rule): string {
-	const at = rule.listen_address ? endpoint(rule.listen_address, rule.listen_port) : `:${rule.listen_port}`;
+	const at = rule.listen_address
+		? endpoint(rule.listen_address, rule.listen_port)
+		: `:${rule.listen_port}`;
 	return rule.listen_port_end && rule.listen_port_end !== rule.listen_port
 		? `${at}–${rule.listen_port_end}`
 		: at;
@@ -114,7 +124,11 @@ export function filterRules(rules: Rule[], f: RuleFilter): Rule[] {
 	const words = f.text.toLowerCase().split(/\s+/).filter(Boolean);
 	return rules.filter(r => {
 		if (f.edge && r.client_name !== f.edge) return false;
-		if (f.state === "trouble" ? !inTrouble(r) : f.state && parseState(r.state).kind !== f.state)
+		if (
+			f.state === "trouble"
+				? !inTrouble(r)
+				: f.state && parseState(r.state).kind !== f.state
+		)
 			return false;
 		const text = words.length ? searchText(r) : "";
 		return words.every(w => text.includes(w));

@@ -30,7 +30,8 @@ export class Series {
 			in: fell ? 0 : (bytesIn - last.in) / dt,
 			out: fell ? 0 : (bytesOut - last.out) / dt,
 		});
-		if (this.points.length > this.limit) this.points.splice(0, this.points.length - this.limit);
+		if (this.points.length > this.limit)
+			this.points.splice(0, this.points.length - this.limit);
 	}
 
 	get latest(): Point | null {
@@ -39,7 +40,13 @@ export class Series {
 }
 
 /** The points of an SVG polyline in a box of @w × @h, scaled to @max. */
-export function polyline(values: number[], w: number, h: number, max: number, slots: number): string {
+export function polyline(
+	values: number[],
+	w: number,
+	h: number,
+	max: number,
+	slots: number,
+): string {
 	const step = slots > 1 ? w / (slots - 1) : w;
 	const from = w - (values.length - 1) * step;
 	return values

@@ -26,8 +26,15 @@ export function signedIn(me: Me): void {
 }
 
 export function signedOut(expired: boolean): void {
-	const was = session.value.state === "in";
-	session.set({ state: "out", expired: expired && was, name: "", scope: "viewer" });
+	const { state } = session.value;
+	// Several calls may learn of it at once: the first one tells.
+	if (state === "out") return;
+	session.set({
+		state: "out",
+		expired: expired && state === "in",
+		name: "",
+		scope: "viewer",
+	});
 }
 
 export const mayWrite = (s: Session): boolean => s.scope !== "viewer";

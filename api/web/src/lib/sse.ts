@@ -23,7 +23,9 @@ export class SseParser {
 			const at = this.rest.search(/\r\n|\n|\r/);
 			if (at < 0) return done;
 			const line = this.rest.slice(0, at);
-			this.rest = this.rest.slice(at + (this.rest.startsWith("\r\n", at) ? 2 : 1));
+			this.rest = this.rest.slice(
+				at + (this.rest.startsWith("\r\n", at) ? 2 : 1),
+			);
 			const e = this.line(line);
 			if (e) done.push(e);
 		}

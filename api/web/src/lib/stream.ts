@@ -121,7 +121,9 @@ export class RuleStream {
 
 	private async ask(): Promise<void> {
 		try {
-			this.take(await getJson<Stats>(`/v1/rules/${this.id}/stats?per_target=true`));
+			this.take(
+				await getJson<Stats>(`/v1/rules/${this.id}/stats?per_target=true`),
+			);
 		} catch (e) {
 			if (e instanceof ApiError && e.status === 404) this.gone();
 		}

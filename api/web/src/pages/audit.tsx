@@ -37,10 +37,14 @@ function Row({ e }: { e: AuditEntry }) {
 				{what}
 			</td>
 			<td data-label={t("audit.resource")}>
-				{e.resource_kind ? `${e.resource_kind} ${e.resource_value ?? ""}` : "–"}
+				{e.resource_kind
+					? `${e.resource_kind} ${e.resource_value ?? ""}`
+					: "–"}
 			</td>
 			<td data-label={t("audit.outcome")}>
-				<Badge tone={e.outcome === "allow" ? "good" : "bad"}>{t(`audit.${e.outcome}`)}</Badge>{" "}
+				<Badge tone={e.outcome === "allow" ? "good" : "bad"}>
+					{t(`audit.${e.outcome}`)}
+				</Badge>{" "}
 				<span class="muted">{e.reason}</span>
 			</td>
 			<td data-label={t("audit.details")} class="muted">
@@ -134,7 +138,11 @@ export function Audit() {
 			)}
 			{cursor && (
 				<p>
-					<button type="button" class="button" onClick={() => void more()}>
+					<button
+						type="button"
+						class="button"
+						onClick={() => void more()}
+					>
 						{t("audit.more")}
 					</button>
 				</p>

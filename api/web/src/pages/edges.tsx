@@ -4,11 +4,11 @@ import { useState } from "preact/hooks";
 import { t, tn } from "../i18n";
 import { send } from "../lib/api";
 import { fleet, refreshFleet } from "../lib/fleet";
+import { Link } from "../lib/router";
 import { isAdmin, session } from "../lib/session";
 import { useStore } from "../lib/store";
 import type { Client } from "../lib/types";
-import { Link } from "../lib/router";
-import { Ago, Badge, Empty, Heading, Problem, WithAgo } from "../parts/basics";
+import { Ago, Badge, Empty, Heading, Loading, Problem, WithLasting } from "../parts/basics";
 import { Confirm, Dialog } from "../parts/dialog";
 import { Enrol } from "../parts/enrol";
 import { Field } from "../parts/field";
@@ -60,7 +60,12 @@ function Row({ client, rules, admin, act }: RowProps) {
 			<td>
 				<Status client={client} />
 				<span class="sub">
-					{since && <WithAgo text={t("edges.since", { when: "{when}" })} ms={ms(since)} />}
+					{since && (
+						<WithLasting
+							text={t("detail.for", { long: "{long}" })}
+							ms={ms(since)}
+						/>
+					)}
 				</span>
 			</td>
 			<td data-label={t("edges.version")}>{client.version || "–"}</td>
@@ -69,13 +74,17 @@ function Row({ client, rules, admin, act }: RowProps) {
 			</td>
 			<td data-label={t("edges.address")} class="mono">
 				{client.client_address || client.remote_addr || "–"}
-				{client.client_address && client.remote_addr && <span class="sub">{client.remote_addr}</span>}
+				{client.client_address && client.remote_addr && (
+					<span class="sub">{client.remote_addr}</span>
+				)}
 			</td>
 			<td data-label={t("edges.seen")}>
 				<Ago ms={ms(client.last_seen_at)} />
 			</td>
 			<td data-label={t("edges.rules")} class="num">
-				<Link to={`/rules?client=${encodeURIComponent(name)}`}>{rules}</Link>
+				<Link to={`/rules?client=${encodeURIComponent(name)}`}>
+					{rules}
+				</Link>
 			</td>
 			{admin && (
 				<td class="act">
@@ -94,7 +103,9 @@ function Rename({ client, onClose }: { client: Client; onClose: () => void }) {
 	const submit = async (e: Event) => {
 		e.preventDefault();
 		try {
-			await send("PATCH", `/v1/clients/${client.client_id}/name`, { client_name: name.trim() });
+			await send("PATCH", `/v1/clients/${client.client_id}/name`, {
+				client_name: name.trim(),
+			});
 			await refreshFleet();
 			onClose();
 		} catch (err) {
@@ -102,7 +113,10 @@ function Rename({ client, onClose }: { client: Client; onClose: () => void }) {
 		}
 	};
 	return (
-		<Dialog title={t("edges.rename_title", { name: client.client_name })} onClose={onClose}>
+		<Dialog
+			title={t("edges.rename_title", { name: client.client_name })}
+			onClose={onClose}
+		>
 			<form onSubmit={e => void submit(e)}>
 				<Field label={t("edges.name")} value={name} onValue={setName} />
 				<Problem error={error} />
@@ -110,7 +124,11 @@ function Rename({ client, onClose }: { client: Client; onClose: () => void }) {
 					<button type="button" class="button" onClick={onClose}>
 						{t("common.cancel")}
 					</button>
-					<button type="submit" class="button primary" disabled={!name.trim()}>
+					<button
+						type="submit"
+						class="button primary"
+						disabled={!name.trim()}
+					>
 						{t("common.save")}
 					</button>
 				</div>
@@ -133,7 +151,9 @@ function Dialogs({ action, rules, close }: { action: Action; rules: number; clos
 			text={revoke ? t("edges.revoke_text") : tn("edges.delete_text", rules)}
 			confirm={t(revoke ? "edges.revoke_confirm" : "edges.delete_confirm")}
 			act={async () => {
-				await (revoke ? send("POST", `${path}/revoke`) : send("DELETE", path));
+				await (revoke
+					? send("POST", `${path}/revoke`)
+					: send("DELETE", path));
 				await refreshFleet();
 			}}
 			onClose={close}
@@ -145,15 +165,21 @@ export function Edges() {
 	const { clients, rules } = useStore(fleet);
 	const admin = isAdmin(useStore(session));
 	const [action, setAction] = useState<Action | null>(null);
-	const rulesOf = (c: Client) => (rules ?? []).filter(r => r.client_id === c.client_id).length;
+	const rulesOf = (c: Client) =>
+		(rules ?? []).filter(r => r.client_id === c.client_id).length;
 	const enrol = admin && (
-		<button type="button" class="button primary" onClick={() => setAction({ kind: "enrol" })}>
+		<button
+			type="button"
+			class="button primary"
+			onClick={() => setAction({ kind: "enrol" })}
+		>
 			{t("edges.enrol")}
 		</button>
 	);
 	return (
 		<>
 			<Heading aside={enrol}>{t("edges.title")}</Heading>
+			{!clients && <Loading />}
 			{clients?.length === 0 && (
 				<Empty title={t("edges.empty")}>
 					<p>{t("edges.empty_why")}</p>
@@ -174,14 +200,24 @@ export function Edges() {
 							</th>
 							{admin && (
 								<th scope="col">
-									<span class="hidden">{t("common.actions")}</span>
+									<span class="hidden">
+										{t(
+											"common.actions",
+										)}
+									</span>
 								</th>
 							)}
 						</tr>
 					</thead>
 					<tbody>
 						{clients.map(c => (
-							<Row key={c.client_id} client={c} rules={rulesOf(c)} admin={admin} act={setAction} />
+							<Row
+								key={c.client_id}
+								client={c}
+								rules={rulesOf(c)}
+								admin={admin}
+								act={setAction}
+							/>
 						))}
 					</tbody>
 				</table>

@@ -4,12 +4,12 @@ import { t, tn } from "../i18n";
 import { type Fleet, fleet, traffic } from "../lib/fleet";
 import { bitRate, bytes, count } from "../lib/format";
 import { lang } from "../lib/preferences";
-import { choiceOf, endpoint, failedTargets, listenText, parseState } from "../lib/rule";
 import { Link } from "../lib/router";
+import { choiceOf, endpoint, failedTargets, listenText, parseState } from "../lib/rule";
 import { isAdmin, mayWrite, session } from "../lib/session";
 import { useStore } from "../lib/store";
 import type { Client, HealthChange, Rule } from "../lib/types";
-import { Ago, Empty, Heading, Tile, type Tone } from "../parts/basics";
+import { Ago, Empty, Heading, Loading, Tile, type Tone } from "../parts/basics";
 import { TrafficChart } from "../parts/chart";
 
 interface Concern {
@@ -82,7 +82,10 @@ function concernOfEdge(c: Client): Concern | null {
 }
 
 function concerns(f: Fleet): Concern[] {
-	const all = [...(f.rules ?? []).map(concernOfRule), ...(f.clients ?? []).map(concernOfEdge)];
+	const all = [
+		...(f.rules ?? []).map(concernOfRule),
+		...(f.clients ?? []).map(concernOfEdge),
+	];
 	return all.filter(c => c !== null).sort((a, b) => a.rank - b.rank);
 }
 
@@ -116,13 +119,20 @@ export function ChangeList({ changes, withRule }: { changes: HealthChange[]; wit
 						<Ago ms={c.at_unix_ms} />
 					</span>
 					<span>
-						{t(c.failed ? "detail.became_failed" : "detail.became_healthy", {
-							target: endpoint(c.host, c.port),
-						})}
+						{t(
+							c.failed
+								? "detail.became_failed"
+								: "detail.became_healthy",
+							{
+								target: endpoint(c.host, c.port),
+							},
+						)}
 						{withRule && (
 							<>
 								{" "}
-								<Link to={`/rules/${c.rule_id}`}>{`#${c.rule_id}`}</Link>
+								<Link
+									to={`/rules/${c.rule_id}`}
+								>{`#${c.rule_id}`}</Link>
 							</>
 						)}
 					</span>
@@ -145,10 +155,16 @@ function Busiest({ rules }: { rules: Rule[] }) {
 			<ul class="bars">
 				{top.map(r => (
 					<li key={r.id}>
-						<Link to={`/rules/${r.id}`}>{`#${r.id} ${r.client_name} ${listenText(r)}`}</Link>
+						<Link
+							to={`/rules/${r.id}`}
+						>{`#${r.id} ${r.client_name} ${listenText(r)}`}</Link>
 						<span class="num">{bytes(sum(r))}</span>
 						<span class="bar-track" aria-hidden="true">
-							<span style={{ width: `${(sum(r) / max) * 100}%` }} />
+							<span
+								style={{
+									width: `${(sum(r) / max) * 100}%`,
+								}}
+							/>
 						</span>
 					</li>
 				))}
@@ -192,14 +208,24 @@ function Tiles({ f }: { f: Fleet }) {
 	const last = traffic.latest;
 	return (
 		<dl class="tiles">
-			<Tile label={t("overview.edges")} tone={connected < clients.length ? "warn" : undefined}>
+			<Tile
+				label={t("overview.edges")}
+				tone={connected < clients.length ? "warn" : undefined}
+			>
 				{connected} <small>{t("overview.of", { n: clients.length })}</small>
 			</Tile>
-			<Tile label={t("overview.rules")} tone={active < rules.length ? "warn" : undefined}>
+			<Tile
+				label={t("overview.rules")}
+				tone={active < rules.length ? "warn" : undefined}
+			>
 				{active} <small>{t("overview.of", { n: rules.length })}</small>
 			</Tile>
-			<Tile label={t("overview.connections")}>{count(connections, lang.value)}</Tile>
-			<Tile label={t("overview.throughput")}>{last ? bitRate(last.in + last.out) : "–"}</Tile>
+			<Tile label={t("overview.connections")}>
+				{count(connections, lang.value)}
+			</Tile>
+			<Tile label={t("overview.throughput")}>
+				{last ? bitRate(last.in + last.out) : "–"}
+			</Tile>
 			<Tile label={t("overview.failovers")} tone={failovers ? "warn" : undefined}>
 				{count(failovers, lang.value)}
 			</Tile>
@@ -209,7 +235,13 @@ function Tiles({ f }: { f: Fleet }) {
 
 export function Overview() {
 	const f = useStore(fleet);
-	if (!f.rules || !f.clients) return <Heading>{t("nav.overview")}</Heading>;
+	if (!f.rules || !f.clients)
+		return (
+			<>
+				<Heading>{t("nav.overview")}</Heading>
+				<Loading />
+			</>
+		);
 	return (
 		<>
 			<Heading>{t("nav.overview")}</Heading>
@@ -228,9 +260,17 @@ export function Overview() {
 						<section class="card" aria-labelledby="recent">
 							<h2 id="recent">{t("overview.recent")}</h2>
 							{f.changes.length ? (
-								<ChangeList changes={f.changes.slice(0, 8)} withRule />
+								<ChangeList
+									changes={f.changes.slice(
+										0,
+										8,
+									)}
+									withRule
+								/>
 							) : (
-								<p class="calm">{t("overview.no_failovers")}</p>
+								<p class="calm">
+									{t("overview.no_failovers")}
+								</p>
 							)}
 						</section>
 					</div>

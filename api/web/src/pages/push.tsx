@@ -75,7 +75,9 @@ function MoreSettings({ draft, set, errorAt }: MoreProps) {
 					<input
 						type="checkbox"
 						checked={draft.preferIpv6}
-						onChange={e => set({ preferIpv6: e.currentTarget.checked })}
+						onChange={e =>
+							set({ preferIpv6: e.currentTarget.checked })
+						}
 					/>
 					{t("push.ipv6")}
 				</label>
@@ -115,7 +117,11 @@ export function Push() {
 		if (wrong.length) return;
 		setBusy(true);
 		try {
-			const made = await send<{ rule_id: number }>("POST", "/v1/rules", draftBody(draft));
+			const made = await send<{ rule_id: number }>(
+				"POST",
+				"/v1/rules",
+				draftBody(draft),
+			);
 			await refreshFleet();
 			navigate(`/rules/${made?.rule_id}`);
 		} catch (err) {
@@ -132,10 +138,16 @@ export function Push() {
 			<Heading>{t("push.title")}</Heading>
 			{clients && edges.length === 0 && (
 				<p class="note">
-					{t("push.no_edges")} <Link to="/edges">{t("edges.enrol")}</Link>
+					{t("push.no_edges")}{" "}
+					<Link to="/edges">{t("edges.enrol")}</Link>
 				</p>
 			)}
-			<form ref={form} class="card form" onSubmit={e => void submit(e)} noValidate>
+			<form
+				ref={form}
+				class="card form"
+				onSubmit={e => void submit(e)}
+				noValidate
+			>
 				<div class="grid">
 					<Select
 						label={t("push.edge")}
@@ -144,10 +156,20 @@ export function Push() {
 						error={errorAt("edge")}
 						options={[
 							["", t("push.choose")],
-							...edges.map(c => [
-								c.client_name,
-								c.connected ? c.client_name : t("push.offline", { name: c.client_name }),
-							] as [string, string]),
+							...edges.map(
+								c =>
+									[
+										c.client_name,
+										c.connected
+											? c.client_name
+											: t(
+													"push.offline",
+													{
+														name: c.client_name,
+													},
+												),
+									] as [string, string],
+							),
 						]}
 					/>
 					<Field
@@ -161,7 +183,15 @@ export function Push() {
 				</div>
 				<TargetRows
 					targets={draft.targets}
-					onChange={targets => set({ targets })}
+					onChange={targets => {
+						set({ targets });
+						// They are at rows, and the rows have changed.
+						setErrors(list =>
+							list.filter(
+								x => !x.field.startsWith("targets"),
+							),
+						);
+					}}
 					errorAt={errorAt}
 				/>
 				<Field
@@ -170,21 +200,31 @@ export function Push() {
 					disabled={draft.targets.length < 2}
 					value={draft.interval}
 					onValue={interval => set({ interval })}
-					hint={t(draft.targets.length < 2 ? "push.interval_single" : "push.interval_hint")}
+					hint={t(
+						draft.targets.length < 2
+							? "push.interval_single"
+							: "push.interval_hint",
+					)}
 					error={errorAt("health_check_interval_secs")}
 				/>
 				<MoreSettings draft={draft} set={set} errorAt={errorAt} />
 				<div role="alert">
 					{general && <p class="problem">{textOf(general)}</p>}
 					{!general && errors.length > 0 && (
-						<p class="problem">{tn("error.form", errors.length)}</p>
+						<p class="problem">
+							{tn("error.form", errors.length)}
+						</p>
 					)}
 				</div>
 				<div class="buttons">
 					<Link to="/rules" class="button">
 						{t("common.cancel")}
 					</Link>
-					<button type="submit" class="button primary" disabled={busy}>
+					<button
+						type="submit"
+						class="button primary"
+						disabled={busy}
+					>
 						{busy ? t("push.sending") : t("push.submit")}
 					</button>
 				</div>

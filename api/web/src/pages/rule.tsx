@@ -6,14 +6,32 @@ import { getJson } from "../lib/api";
 import { fleet } from "../lib/fleet";
 import { bytes, count } from "../lib/format";
 import { lang } from "../lib/preferences";
-import { type Choice, choiceOf, drainedOf, endpoint, healthOf, listenText, parseState } from "../lib/rule";
 import { Link, navigate } from "../lib/router";
+import {
+	type Choice,
+	choiceOf,
+	drainedOf,
+	endpoint,
+	healthOf,
+	listenText,
+	parseState,
+} from "../lib/rule";
 import { Series } from "../lib/series";
 import { mayWrite, session } from "../lib/session";
 import { useStore } from "../lib/store";
 import { type Live, RuleStream, type StreamState } from "../lib/stream";
 import type { HealthChange, Rule, Stats } from "../lib/types";
-import { Badge, Empty, Heading, StateBadge, Tile, type Tone, WithAgo } from "../parts/basics";
+import {
+	Badge,
+	Empty,
+	Heading,
+	Loading,
+	StateBadge,
+	Tile,
+	type Tone,
+	WithAgo,
+	WithLasting,
+} from "../parts/basics";
 import { TrafficChart } from "../parts/chart";
 import { RemoveRule } from "../parts/remove";
 import { TargetTable } from "../parts/targettable";
@@ -77,8 +95,14 @@ function StreamPill({ live }: { live: Live }) {
 		<span class="stream">
 			<Badge tone={STREAM_TONE[live.state]}>{t(`stream.${live.state}`)}</Badge>
 			<span class="muted">
-				{live.at > 0 && <WithAgo text={t("stream.age", { when: "{when}" })} ms={live.at} />}
-				{live.reconnects > 0 && ` · ${tn("stream.reconnects", live.reconnects)}`}
+				{live.at > 0 && (
+					<WithAgo
+						text={t("stream.age", { when: "{when}" })}
+						ms={live.at}
+					/>
+				)}
+				{live.reconnects > 0 &&
+					` · ${tn("stream.reconnects", live.reconnects)}`}
 			</span>
 		</span>
 	);
@@ -96,7 +120,11 @@ function reasons(rule: Rule, stats: Stats | null, choice: Choice): string[] {
 	switch (choice.why) {
 		case "fallback":
 			if (failed.length)
-				lines.push(tn("detail.why.fallback", failed.length, { list: failed.map(name).join(", ") }));
+				lines.push(
+					tn("detail.why.fallback", failed.length, {
+						list: failed.map(name).join(", "),
+					}),
+				);
 			break;
 		case "all-failed":
 			lines.push(t("detail.why.all_failed"));
@@ -123,10 +151,15 @@ function NowCard({ rule, live }: { rule: Rule; live: Live }) {
 	const choice = choiceOf(rule, stats);
 	const target = rule.targets[choice.index];
 	const state = parseState(rule.state);
-	const since = stats?.per_target?.find(x => x.index === choice.index)?.health_since_unix_ms ?? 0;
-	const stale = stats?.stale === true && state.kind === "active";
+	const since =
+		stats?.per_target?.find(x => x.index === choice.index)?.health_since_unix_ms ?? 0;
+	// Before the first report nothing is known rather than out of date.
+	const stale = stats?.stale === true && !!stats.report_age_ms && state.kind === "active";
 	return (
-		<section class={`now ${stale || state.kind !== "active" ? "warn" : NOW_TONE[choice.why]}`} aria-labelledby="now">
+		<section
+			class={`now ${stale || state.kind !== "active" ? "warn" : NOW_TONE[choice.why]}`}
+			aria-labelledby="now"
+		>
 			<h2 id="now">{t("detail.now")}</h2>
 			<p class="where" aria-live="polite">
 				{target ? endpoint(target.host, target.port) : t("detail.now_none")}
@@ -135,8 +168,15 @@ function NowCard({ rule, live }: { rule: Rule; live: Live }) {
 				{reasons(rule, stats, choice).join(" ")}{" "}
 				{since > 0 && choice.why !== "single" && (
 					<span class="muted">
-						<WithAgo
-							text={`${t(`health.${choice.why === "all-failed" ? "failed" : "healthy"}`)} ${t("detail.since_health", { when: "{when}" })}`}
+						<WithLasting
+							text={t(
+								choice.why === "all-failed"
+									? "detail.failed_for"
+									: "detail.healthy_for",
+								{
+									long: "{long}",
+								},
+							)}
 							ms={since}
 						/>
 					</span>
@@ -144,13 +184,18 @@ function NowCard({ rule, live }: { rule: Rule; live: Live }) {
 			</p>
 			{state.kind !== "active" && (
 				<p class="why strong">
-					{t("detail.not_active", { reason: state.reason || t(`state.${state.kind}`) })}
+					{t("detail.not_active", {
+						reason: state.reason || t(`state.${state.kind}`),
+					})}
 				</p>
 			)}
 			{stale && stats && (
 				<p class="why strong">
 					<WithAgo
-						text={t("detail.stale", { edge: rule.client_name, when: "{when}" })}
+						text={t("detail.stale", {
+							edge: rule.client_name,
+							when: "{when}",
+						})}
 						ms={Date.parse(stats.updated_at ?? "") || 0}
 					/>
 				</p>
@@ -167,12 +212,17 @@ function Facts({ rule }: { rule: Rule }) {
 				{t("detail.edge")} <b>{rule.client_name}</b>
 			</span>
 			<span>
-				{t("detail.listens")} <b class="mono">{listenText(rule)}</b> {rule.protocol.toUpperCase()}
+				{t("detail.listens")} <b class="mono">{listenText(rule)}</b>{" "}
+				{rule.protocol.toUpperCase()}
 			</span>
 			{rule.targets.length > 1 && (
 				<span>
 					{t("detail.checks")}{" "}
-					<b>{every ? t("detail.checks_every", { n: every }) : t("detail.checks_passive")}</b>
+					<b>
+						{every
+							? t("detail.checks_every", { n: every })
+							: t("detail.checks_passive")}
+					</b>
 				</span>
 			)}
 			<span>
@@ -191,14 +241,31 @@ function Figures({ rule, stats }: { rule: Rule; stats: Stats | null }) {
 		<dl class="tiles">
 			<Tile label={t("detail.connections")}>
 				{n(stats?.active_connections)}{" "}
-				<small>{accepted === undefined ? "" : t("detail.accepted", { n: n(accepted) })}</small>
+				<small>
+					{accepted === undefined
+						? ""
+						: t("detail.accepted", { n: n(accepted) })}
+				</small>
 			</Tile>
-			<Tile label={t("detail.to_targets")}>{stats ? bytes(stats.bytes_in) : "–"}</Tile>
-			<Tile label={t("detail.to_clients")}>{stats ? bytes(stats.bytes_out) : "–"}</Tile>
+			<Tile label={t("detail.to_targets")}>
+				{stats ? bytes(stats.bytes_in) : "–"}
+			</Tile>
+			<Tile label={t("detail.to_clients")}>
+				{stats ? bytes(stats.bytes_out) : "–"}
+			</Tile>
 			{rule.targets.length > 1 && (
-				<Tile label={t("detail.failovers")} tone={stats?.target_failovers_total ? "warn" : undefined}>
+				<Tile
+					label={t("detail.failovers")}
+					tone={stats?.target_failovers_total ? "warn" : undefined}
+				>
 					{n(stats?.target_failovers_total)}{" "}
-					<small>{stats?.hedge_wins ? t("detail.hedged", { n: n(stats.hedge_wins) }) : ""}</small>
+					<small>
+						{stats?.hedge_wins
+							? t("detail.hedged", {
+									n: n(stats.hedge_wins),
+								})
+							: ""}
+					</small>
 				</Tile>
 			)}
 			<Tile label={t("detail.dns")}>{n(stats?.dns_failures)}</Tile>
@@ -212,7 +279,10 @@ function useChanges(id: number, failovers: number | undefined): HealthChange[] |
 	// biome-ignore lint/correctness/useExhaustiveDependencies: a new count means new changes
 	useEffect(() => {
 		const quit = new AbortController();
-		getJson<HealthChange[]>(`/v1/health-changes?rule=${id}`, quit.signal).then(setChanges, () => {});
+		getJson<HealthChange[]>(`/v1/health-changes?rule=${id}`, quit.signal).then(
+			setChanges,
+			() => {},
+		);
 		return () => quit.abort();
 	}, [id, failovers]);
 	return changes;
@@ -257,30 +327,50 @@ function Body({ rule }: { rule: Rule }) {
 					<>
 						<StreamPill live={live} />
 						{write && (
-							<button type="button" class="button" onClick={() => setRemoving(true)}>
+							<button
+								type="button"
+								class="button"
+								onClick={() => setRemoving(true)}
+							>
 								{t("rules.remove")}
 							</button>
 						)}
 					</>
 				}
 			>
-				{t("detail.title", { id: `#${rule.id}` })} <StateBadge state={parseState(rule.state)} />
+				{t("detail.title", { id: `#${rule.id}` })}{" "}
+				<StateBadge state={parseState(rule.state)} />
 			</Heading>
 			<Facts rule={rule} />
 			<NowCard rule={rule} live={live} />
 			<Figures rule={rule} stats={stats} />
 			<section class="card" aria-labelledby="targets">
 				<h2 id="targets">{t("detail.targets")}</h2>
-				<TargetTable rule={rule} stats={stats} health={health} trends={history.targets} whole={history.whole} />
-				{(basis === "acked" || basis === "written") && <p class="muted">{t(`detail.basis.${basis}`)}</p>}
+				<TargetTable
+					rule={rule}
+					stats={stats}
+					health={health}
+					trends={history.targets}
+					whole={history.whole}
+				/>
+				<p class="muted basis">
+					{(basis === "acked" || basis === "written") &&
+						t(`detail.basis.${basis}`)}
+				</p>
 			</section>
 			<section class="card" aria-labelledby="throughput">
 				<h2 id="throughput">{t("detail.throughput")}</h2>
 				<TrafficChart series={history.whole} version={live.at} />
 			</section>
-			{rule.targets.length > 1 && <Timeline rule={rule} failovers={stats?.target_failovers_total} />}
+			{rule.targets.length > 1 && (
+				<Timeline rule={rule} failovers={stats?.target_failovers_total} />
+			)}
 			{removing && (
-				<RemoveRule rule={rule} onClose={() => setRemoving(false)} onRemoved={() => navigate("/rules")} />
+				<RemoveRule
+					rule={rule}
+					onClose={() => setRemoving(false)}
+					onRemoved={() => navigate("/rules")}
+				/>
 			)}
 		</>
 	);
@@ -299,7 +389,13 @@ function Gone() {
 export function RulePage({ id }: { id: number }) {
 	const { rules } = useStore(fleet);
 	const rule = rules?.find(r => r.id === id);
-	if (!rules) return <Heading>{t("detail.title", { id: `#${id}` })}</Heading>;
+	if (!rules)
+		return (
+			<>
+				<Heading>{t("detail.title", { id: `#${id}` })}</Heading>
+				<Loading />
+			</>
+		);
 	if (!rule) return <Gone />;
 	return <Body key={id} rule={rule} />;
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The list of rules: state, where new connections go, traffic; filters; removal.
+import { Component } from "preact";
 import { useMemo, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { fleet } from "../lib/fleet";
 import { bytes, count } from "../lib/format";
 import { lang } from "../lib/preferences";
+import { Link } from "../lib/router";
 import {
 	choiceOf,
 	endpoint,
@@ -14,11 +16,10 @@ import {
 	parseState,
 	type StateFilter,
 } from "../lib/rule";
-import { Link } from "../lib/router";
 import { mayWrite, session } from "../lib/session";
 import { useStore } from "../lib/store";
 import type { Rule } from "../lib/types";
-import { Badge, Empty, Heading, StateBadge } from "../parts/basics";
+import { Badge, Empty, Heading, Loading, StateBadge } from "../parts/basics";
 import { Field, Select } from "../parts/field";
 import { RemoveRule } from "../parts/remove";
 
@@ -30,7 +31,13 @@ function Current({ rule }: { rule: Rule }) {
 	const list = rule.targets.map(x => endpoint(x.host, x.port)).join(", ");
 	return (
 		<>
-			<span class={choice.why === "fallback" || choice.why === "all-failed" ? "moved" : ""}>
+			<span
+				class={
+					choice.why === "fallback" || choice.why === "all-failed"
+						? "moved"
+						: ""
+				}
+			>
 				{target ? endpoint(target.host, target.port) : t("detail.now_none")}
 			</span>{" "}
 			{n > 1 && (
@@ -51,52 +58,72 @@ function Current({ rule }: { rule: Rule }) {
 
 interface RowProps {
 	rule: Rule;
+	/** Filtered out: kept in the document, because making hundreds of rows anew takes long. */
+	hidden: boolean;
 	write: boolean;
 	onRemove: (rule: Rule) => void;
 }
 
-function Row({ rule, write, onRemove }: RowProps) {
-	const s = rule.stats;
-	return (
-		<tr>
-			<th scope="row">
-				<Link to={`/rules/${rule.id}`}>{`#${rule.id}`}</Link>
-			</th>
-			<td>
-				<StateBadge state={parseState(rule.state)} />
-			</td>
-			<td class="wide">
-				{rule.client_name} <span class="mono">{listenText(rule)}</span>
-			</td>
-			<td class="wide mono">
-				<Current rule={rule} />
-			</td>
-			<td class="num" data-label={t("rules.traffic")}>
-				{s ? `${bytes(s.bytes_in)} / ${bytes(s.bytes_out)}` : "–"}
-			</td>
-			<td class="num" data-label={t("rules.connections")}>
-				{s ? count(s.active_connections, lang.value) : "–"}
-			</td>
-			<td class="muted" data-label={t("rules.owner")}>
-				{rule.owner_user_id}
-			</td>
-			{write && (
-				<td class="act">
-					<button
-						type="button"
-						class="button quiet"
-						aria-label={t("rules.remove_rule", { id: rule.id })}
-						onClick={() => onRemove(rule)}
-					>
-						{t("rules.remove")}
-					</button>
+/** Is rendered again only when something about its own rule has changed. */
+class Row extends Component<RowProps> {
+	shouldComponentUpdate(next: RowProps) {
+		const { rule, hidden, write } = this.props;
+		return next.rule !== rule || next.hidden !== hidden || next.write !== write;
+	}
+
+	render({ rule, hidden, write, onRemove }: RowProps) {
+		const s = rule.stats;
+		return (
+			<tr hidden={hidden}>
+				<th scope="row">
+					<Link to={`/rules/${rule.id}`}>{`#${rule.id}`}</Link>
+				</th>
+				<td>
+					<StateBadge state={parseState(rule.state)} />
 				</td>
-			)}
-		</tr>
-	);
+				<td class="wide">
+					{rule.client_name}{" "}
+					<span class="mono">{listenText(rule)}</span>
+				</td>
+				<td class="wide mono">
+					<Current rule={rule} />
+				</td>
+				<td class="num" data-label={t("rules.traffic")}>
+					{s ? `${bytes(s.bytes_in)} / ${bytes(s.bytes_out)}` : "–"}
+				</td>
+				<td class="num" data-label={t("rules.connections")}>
+					{s ? count(s.active_connections, lang.value) : "–"}
+				</td>
+				<td class="muted" data-label={t("rules.owner")}>
+					{rule.owner_user_id}
+				</td>
+				{write && (
+					<td class="act">
+						<button
+							type="button"
+							class="button quiet"
+							aria-label={t("rules.remove_rule", {
+								id: rule.id,
+							})}
+							onClick={() => onRemove(rule)}
+						>
+							{t("rules.remove")}
+						</button>
+					</td>
+				)}
+			</tr>
+		);
+	}
 }
 
-function Table({ rules, write, onRemove }: { rules: Rule[]; write: boolean; onRemove: (r: Rule) => void }) {
+interface TableProps {
+	rules: Rule[];
+	shown: Set<Rule>;
+	write: boolean;
+	onRemove: (rule: Rule) => void;
+}
+
+function Table({ rules, shown, write, onRemove }: TableProps) {
 	return (
 		<table class="list rules">
 			<thead>
@@ -114,14 +141,22 @@ function Table({ rules, write, onRemove }: { rules: Rule[]; write: boolean; onRe
 					<th scope="col">{t("rules.owner")}</th>
 					{write && (
 						<th scope="col">
-							<span class="hidden">{t("common.actions")}</span>
+							<span class="hidden">
+								{t("common.actions")}
+							</span>
 						</th>
 					)}
 				</tr>
 			</thead>
 			<tbody>
 				{rules.map(r => (
-					<Row key={r.id} rule={r} write={write} onRemove={onRemove} />
+					<Row
+						key={r.id}
+						rule={r}
+						hidden={!shown.has(r)}
+						write={write}
+						onRemove={onRemove}
+					/>
 				))}
 			</tbody>
 		</table>
@@ -137,11 +172,14 @@ export function Rules() {
 	const [state, setState] = useState<StateFilter>("");
 	const [removing, setRemoving] = useState<Rule | null>(null);
 	const shown = useMemo(
-		() => filterRules(rules ?? [], { text, edge, state }),
+		() => new Set(filterRules(rules ?? [], { text, edge, state })),
 		[rules, text, edge, state],
 	);
 	const edges = useMemo(() => {
-		const names = [...(clients ?? []).map(c => c.client_name), ...(rules ?? []).map(r => r.client_name)];
+		const names = [
+			...(clients ?? []).map(c => c.client_name),
+			...(rules ?? []).map(r => r.client_name),
+		];
 		return [...new Set(names)].sort();
 	}, [clients, rules]);
 
@@ -150,7 +188,13 @@ export function Rules() {
 			{t("rules.push")}
 		</Link>
 	);
-	if (!rules) return <Heading aside={push}>{t("rules.title")}</Heading>;
+	if (!rules)
+		return (
+			<>
+				<Heading aside={push}>{t("rules.title")}</Heading>
+				<Loading />
+			</>
+		);
 	const clear = () => {
 		setText("");
 		setEdge("");
@@ -178,7 +222,16 @@ export function Rules() {
 							label={t("rules.edge")}
 							value={edge}
 							onValue={setEdge}
-							options={[["", t("rules.all_edges")], ...edges.map(e => [e, e] as [string, string])]}
+							options={[
+								["", t("rules.all_edges")],
+								...edges.map(
+									e =>
+										[e, e] as [
+											string,
+											string,
+										],
+								),
+							]}
 						/>
 						<Select
 							label={t("rules.state")}
@@ -193,21 +246,36 @@ export function Rules() {
 							]}
 						/>
 						<p class="muted count" role="status">
-							{t("rules.count", { shown: shown.length, all: rules.length })}
+							{t("rules.count", {
+								shown: shown.size,
+								all: rules.length,
+							})}
 						</p>
 					</search>
-					{shown.length ? (
-						<Table rules={shown} write={write} onRemove={setRemoving} />
-					) : (
+					<div hidden={shown.size === 0}>
+						<Table
+							rules={rules}
+							shown={shown}
+							write={write}
+							onRemove={setRemoving}
+						/>
+					</div>
+					{shown.size === 0 && (
 						<Empty title={t("rules.none_match")}>
-							<button type="button" class="button" onClick={clear}>
+							<button
+								type="button"
+								class="button"
+								onClick={clear}
+							>
 								{t("rules.clear")}
 							</button>
 						</Empty>
 					)}
 				</>
 			)}
-			{removing && <RemoveRule rule={removing} onClose={() => setRemoving(null)} />}
+			{removing && (
+				<RemoveRule rule={removing} onClose={() => setRemoving(null)} />
+			)}
 		</>
 	);
 }

@@ -57,7 +57,9 @@ export function SignIn() {
 				{fresh && (
 					<div class="note">
 						<p>{t("sign.no_tokens")}</p>
-						<code>portunus-server token-add --role admin NAME</code>
+						<code>
+							portunus-server token-add --role admin NAME
+						</code>
 					</div>
 				)}
 				<Field
@@ -70,7 +72,11 @@ export function SignIn() {
 					hint={t("sign.hint")}
 					error={error || undefined}
 				/>
-				<button type="submit" class="button primary" disabled={busy || !token.trim()}>
+				<button
+					type="submit"
+					class="button primary"
+					disabled={busy || !token.trim()}
+				>
 					{t("sign.in")}
 				</button>
 			</form>

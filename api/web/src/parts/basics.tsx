@@ -5,14 +5,22 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { ApiError } from "../lib/api";
 import { now } from "../lib/clock";
-import { ago, exact } from "../lib/format";
+import { ago, duration, exact } from "../lib/format";
 import { lang } from "../lib/preferences";
 import type { HealthKind, RuleState } from "../lib/rule";
 import { useStore } from "../lib/store";
 
 export type Tone = "good" | "bad" | "warn" | "info" | "plain";
 
-export function Badge({ tone, title, children }: { tone: Tone; title?: string; children: ComponentChildren }) {
+export function Badge({
+	tone,
+	title,
+	children,
+}: {
+	tone: Tone;
+	title?: string;
+	children: ComponentChildren;
+}) {
 	return (
 		<span class={`badge ${tone}`} title={title}>
 			{children}
@@ -20,7 +28,13 @@ export function Badge({ tone, title, children }: { tone: Tone; title?: string; c
 	);
 }
 
-const STATE_TONE = { active: "good", pending: "warn", failed: "bad", removed: "plain", unknown: "plain" } as const;
+const STATE_TONE = {
+	active: "good",
+	pending: "warn",
+	failed: "bad",
+	removed: "plain",
+	unknown: "plain",
+} as const;
 
 export function StateBadge({ state }: { state: RuleState }) {
 	return (
@@ -37,10 +51,11 @@ export function HealthBadge({ health }: { health: HealthKind }) {
 }
 
 /** How long ago, ticking, with the exact time on hover. */
-export function Ago({ ms }: { ms: number }) {
+export function Ago({ ms, ahead }: { ms: number; ahead?: boolean }) {
 	const at = useStore(now);
 	if (!ms) return <>{t("common.never")}</>;
-	const seen = Math.abs(ms - at) < 1000 ? ms : at;
+	// The clocks of two hosts differ: what has happened is never shown as still to come.
+	const seen = !ahead && ms > at ? ms : at;
 	return (
 		<time dateTime={new Date(ms).toISOString()} title={exact(ms, lang.value)}>
 			{ago(ms, seen, lang.value)}
@@ -48,19 +63,57 @@ export function Ago({ ms }: { ms: number }) {
 	);
 }
 
-/** A text with one {when} in it that is a time which ticks. */
-export function WithAgo({ text, ms }: { text: string; ms: number }) {
-	const [before, after] = text.split("{when}");
+/** For how long now, ticking, with the beginning on hover. */
+function Lasting({ ms }: { ms: number }) {
+	const at = useStore(now);
+	return (
+		<time dateTime={new Date(ms).toISOString()} title={exact(ms, lang.value)}>
+			{duration(Math.max(0, at - ms), lang.value)}
+		</time>
+	);
+}
+
+/** A text with one {long} in it that is the time since @ms. */
+export function WithLasting({ text, ms }: { text: string; ms: number }) {
+	const [before, after] = text.split("{long}");
 	return (
 		<>
 			{before}
-			<Ago ms={ms} />
+			<Lasting ms={ms} />
 			{after}
 		</>
 	);
 }
 
-export function Tile({ label, children, tone }: { label: string; children: ComponentChildren; tone?: Tone }) {
+export function Loading() {
+	return (
+		<p class="loading" role="status">
+			{t("common.loading")} …
+		</p>
+	);
+}
+
+/** A text with one {when} in it that is a time which ticks. */
+export function WithAgo({ text, ms, ahead }: { text: string; ms: number; ahead?: boolean }) {
+	const [before, after] = text.split("{when}");
+	return (
+		<>
+			{before}
+			<Ago ms={ms} ahead={ahead} />
+			{after}
+		</>
+	);
+}
+
+export function Tile({
+	label,
+	children,
+	tone,
+}: {
+	label: string;
+	children: ComponentChildren;
+	tone?: Tone;
+}) {
 	return (
 		<div class={`tile ${tone ?? ""}`}>
 			<dt>{label}</dt>
@@ -79,7 +132,8 @@ export function Empty({ title, children }: { title: string; children?: Component
 }
 
 export function messageOf(e: unknown): string {
-	if (e instanceof ApiError) return e.status === 0 ? t("error.unreachable") : e.message || e.code;
+	if (e instanceof ApiError)
+		return e.status === 0 ? t("error.unreachable") : e.message || e.code;
 	return e instanceof Error ? e.message : String(e);
 }
 
@@ -93,7 +147,13 @@ export function Problem({ error }: { error: unknown }) {
 }
 
 /** The heading of a page; it takes the focus after a change of page. */
-export function Heading({ children, aside }: { children: ComponentChildren; aside?: ComponentChildren }) {
+export function Heading({
+	children,
+	aside,
+}: {
+	children: ComponentChildren;
+	aside?: ComponentChildren;
+}) {
 	return (
 		<div class="heading">
 			<h1 tabIndex={-1}>{children}</h1>
@@ -124,7 +184,9 @@ export function CopyButton({ text }: { text: string }) {
 	};
 	return (
 		<button type="button" class="button" onClick={() => void copy()}>
-			<span aria-live="polite">{done ? t("common.copied") : t("common.copy")}</span>
+			<span aria-live="polite">
+				{done ? t("common.copied") : t("common.copy")}
+			</span>
 		</button>
 	);
 }

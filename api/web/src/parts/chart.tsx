@@ -4,12 +4,13 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { t } from "../i18n";
-import { bitRate } from "../lib/format";
+import { axisRate, bitRate } from "../lib/format";
 import { lang, theme } from "../lib/preferences";
 import { type Point, polyline, type Series } from "../lib/series";
 import { useStore } from "../lib/store";
 
-const WINDOW = 600;
+/** Seconds that the chart shows: as many as there are, between these. */
+const WINDOW = [60, 600] as const;
 const HEIGHT = 180;
 
 /** A colour of the style sheet as the canvas wants it. */
@@ -22,11 +23,17 @@ function color(name: string, at: Element): string {
 	return value;
 }
 
-function options(el: HTMLElement): uPlot.Options {
+function span(points: Point[]): [number, number] {
+	const end = Date.now() / 1000;
+	const first = points[0]?.t ?? end;
+	return [end - Math.min(WINDOW[1], Math.max(WINDOW[0], end - first)), end];
+}
+
+function options(el: HTMLElement, points: Point[]): uPlot.Options {
 	const grid = { stroke: color("--line", el), width: 1 };
 	const text = color("--muted", el);
 	const font = "12px system-ui, sans-serif";
-	const hour = new Intl.DateTimeFormat(lang.value, { hour: "2-digit", minute: "2-digit", hour12: false });
+	const time = new Intl.DateTimeFormat(lang.value, { timeStyle: "medium", hour12: false });
 	const series = (name: string, label: string): uPlot.Series => ({
 		label,
 		stroke: color(name, el),
@@ -40,10 +47,10 @@ function options(el: HTMLElement): uPlot.Options {
 		legend: { show: false },
 		cursor: { show: false },
 		select: { show: false, left: 0, top: 0, width: 0, height: 0 },
-		padding: [8, 8, 0, 0],
+		padding: [8, 32, 0, 0],
 		scales: {
-			x: { time: true, range: () => [Date.now() / 1000 - WINDOW, Date.now() / 1000] },
-			y: { range: (_u, _min, max) => [0, Math.max(max || 0, 125) * 1.15] },
+			x: { time: true, range: () => span(points) },
+			y: { range: (_u, _min, max) => [0, Math.max(max || 0, 1000) * 1.15] },
 		},
 		axes: [
 			{
@@ -52,18 +59,18 @@ function options(el: HTMLElement): uPlot.Options {
 				grid: { show: false },
 				ticks: grid,
 				size: 28,
-				incrs: [60, 120, 300],
-				space: 60,
-				values: (_u, at) => at.map(s => hour.format(s * 1000)),
+				incrs: [10, 15, 30, 60, 120, 300],
+				space: 80,
+				values: (_u, at) => at.map(s => time.format(s * 1000)),
 			},
 			{
 				stroke: text,
 				font,
 				grid,
 				ticks: { show: false },
-				size: 76,
+				size: 72,
 				space: 36,
-				values: (_u, at) => at.map(v => (v === 0 ? "0" : bitRate(v))),
+				values: (_u, at) => at.map(axisRate),
 			},
 		],
 		series: [{}, series("--in", t("chart.in")), series("--out", t("chart.out"))],
@@ -71,7 +78,7 @@ function options(el: HTMLElement): uPlot.Options {
 }
 
 function columns(points: Point[]): uPlot.AlignedData {
-	return [points.map(p => p.t), points.map(p => p.in), points.map(p => p.out)];
+	return [points.map(p => p.t), points.map(p => p.in * 8), points.map(p => p.out * 8)];
 }
 
 /** @version changes whenever the series has got a point. */
@@ -86,12 +93,18 @@ export function TrafficChart({ series, version }: { series: Series; version: num
 		if (!el) return;
 		const draw = () => {
 			plot.current?.destroy();
-			plot.current = new uPlot(options(el), columns(series.points), el);
+			plot.current = new uPlot(
+				options(el, series.points),
+				columns(series.points),
+				el,
+			);
 		};
 		draw();
 		const dark = matchMedia("(prefers-color-scheme: dark)");
 		dark.addEventListener("change", draw);
-		const sized = new ResizeObserver(() => plot.current?.setSize({ width: el.clientWidth, height: HEIGHT }));
+		const sized = new ResizeObserver(() =>
+			plot.current?.setSize({ width: el.clientWidth, height: HEIGHT }),
+		);
 		sized.observe(el);
 		return () => {
 			dark.removeEventListener("change", draw);
@@ -109,11 +122,20 @@ export function TrafficChart({ series, version }: { series: Series; version: num
 	return (
 		<figure class="chart">
 			<figcaption>
-				<span class="key in">{t("chart.in")}</span> <b>{last ? words.in : "–"}</b>
-				<span class="key out">{t("chart.out")}</span> <b>{last ? words.out : "–"}</b>
-				<span class="muted end">{last ? t("chart.window") : t("chart.waiting")}</span>
+				<span class="key in">{t("chart.in")}</span>{" "}
+				<b>{last ? words.in : "–"}</b>
+				<span class="key out">{t("chart.out")}</span>{" "}
+				<b>{last ? words.out : "–"}</b>
+				<span class="muted end">
+					{last ? t("chart.window") : t("chart.waiting")}
+				</span>
 			</figcaption>
-			<div ref={box} class="plot" role="img" aria-label={t("chart.label", words)} />
+			<div
+				ref={box}
+				class="plot"
+				role="img"
+				aria-label={t("chart.label", words)}
+			/>
 		</figure>
 	);
 }
@@ -126,9 +148,18 @@ export function Sparkline({ series, label }: { series: Series; label: string }) 
 	const values = series.points.slice(-SLOTS).map(p => p.in + p.out);
 	const max = Math.max(0, ...values);
 	return (
-		<svg class="spark" viewBox={`0 0 ${W} ${H}`} width={W} height={H} role="img" aria-label={label}>
+		<svg
+			class="spark"
+			viewBox={`0 0 ${W} ${H}`}
+			width={W}
+			height={H}
+			role="img"
+			aria-label={label}
+		>
 			<line x1="0" x2={W} y1={H - 0.5} y2={H - 0.5} class="base" />
-			{values.length > 1 && <polyline points={polyline(values, W, H, max, SLOTS)} />}
+			{values.length > 1 && (
+				<polyline points={polyline(values, W, H, max, SLOTS)} />
+			)}
 		</svg>
 	);
 }

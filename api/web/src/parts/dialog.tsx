@@ -58,7 +58,12 @@ export function Confirm({ title, text, confirm, act, onClose }: ConfirmProps) {
 				<button type="button" class="button" onClick={onClose}>
 					{t("common.cancel")}
 				</button>
-				<button type="button" class="button danger" disabled={busy} onClick={() => void go()}>
+				<button
+					type="button"
+					class="button danger"
+					disabled={busy}
+					onClick={() => void go()}
+				>
 					{confirm}
 				</button>
 			</div>

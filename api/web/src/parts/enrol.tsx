@@ -22,7 +22,8 @@ interface Offer {
 function useArrival(name: string, made: number): "waiting" | "enrolled" | "connected" {
 	const { clients } = useStore(fleet);
 	const found = (clients ?? []).filter(c => c.client_name === name && !c.revoked_at);
-	if (found.some(c => c.connected && Date.parse(c.connected_at ?? "") >= made)) return "connected";
+	if (found.some(c => c.connected && Date.parse(c.connected_at ?? "") >= made))
+		return "connected";
 	return found.some(c => Date.parse(c.provisioned_at) >= made) ? "enrolled" : "waiting";
 }
 
@@ -41,7 +42,9 @@ function Command({ offer, made }: { offer: Offer; made: number }) {
 				<CopyButton text={offer.command} />
 				<span class="muted" role="timer">
 					{arrival === "waiting" &&
-						(left > 0 ? t("enrol.left", { left: clock(left) }) : t("enrol.over"))}
+						(left > 0
+							? t("enrol.left", { left: clock(left) })
+							: t("enrol.over"))}
 				</span>
 			</p>
 			<p role="status" class={arrival === "waiting" ? "muted" : "calm"}>
@@ -67,8 +70,14 @@ export function Enrol({ client, onClose }: { client?: Client; onClose: () => voi
 		const ttl_secs = Number(ttl);
 		const body = client
 			? { ttl_secs }
-			: { name: name.trim(), ttl_secs, ...(address.trim() && { address: address.trim() }) };
-		const path = client ? `/v1/clients/${client.client_id}/enrollment` : "/v1/client-enrollments";
+			: {
+					name: name.trim(),
+					ttl_secs,
+					...(address.trim() && { address: address.trim() }),
+				};
+		const path = client
+			? `/v1/clients/${client.client_id}/enrollment`
+			: "/v1/client-enrollments";
 		try {
 			// What the clocks differ by must not hide an edge that comes at once.
 			setMade(Date.now() - 2000);
@@ -80,14 +89,22 @@ export function Enrol({ client, onClose }: { client?: Client; onClose: () => voi
 
 	return (
 		<Dialog
-			title={client ? t("enrol.again", { name: client.client_name }) : t("enrol.title")}
+			title={
+				client
+					? t("enrol.again", { name: client.client_name })
+					: t("enrol.title")
+			}
 			onClose={onClose}
 		>
 			{offer ? (
 				<>
 					<Command offer={offer} made={made} />
 					<div class="buttons">
-						<button type="button" class="button primary" onClick={onClose}>
+						<button
+							type="button"
+							class="button primary"
+							onClick={onClose}
+						>
 							{t("common.close")}
 						</button>
 					</div>
@@ -96,7 +113,11 @@ export function Enrol({ client, onClose }: { client?: Client; onClose: () => voi
 				<form onSubmit={e => void submit(e)}>
 					{!client && (
 						<>
-							<Field label={t("edges.name")} value={name} onValue={setName} />
+							<Field
+								label={t("edges.name")}
+								value={name}
+								onValue={setName}
+							/>
 							<Field
 								label={t("enrol.address")}
 								value={address}
@@ -117,10 +138,18 @@ export function Enrol({ client, onClose }: { client?: Client; onClose: () => voi
 					/>
 					<Problem error={error} />
 					<div class="buttons">
-						<button type="button" class="button" onClick={onClose}>
+						<button
+							type="button"
+							class="button"
+							onClick={onClose}
+						>
 							{t("common.cancel")}
 						</button>
-						<button type="submit" class="button primary" disabled={!name.trim()}>
+						<button
+							type="submit"
+							class="button primary"
+							disabled={!name.trim()}
+						>
 							{t("enrol.make")}
 						</button>
 					</div>

@@ -14,10 +14,26 @@ type FieldProps = {
 	quiet?: boolean;
 } & Pick<
 	JSX.InputHTMLAttributes<HTMLInputElement>,
-	"type" | "inputMode" | "autocomplete" | "placeholder" | "disabled" | "required" | "autofocus" | "name"
+	| "type"
+	| "inputMode"
+	| "autocomplete"
+	| "placeholder"
+	| "disabled"
+	| "required"
+	| "autofocus"
+	| "name"
 >;
 
-export function Field({ label, value, onValue, hint, error, class: cls, quiet, ...rest }: FieldProps) {
+export function Field({
+	label,
+	value,
+	onValue,
+	hint,
+	error,
+	class: cls,
+	quiet,
+	...rest
+}: FieldProps) {
 	const id = useId();
 	const about = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(" ");
 	return (

@@ -22,7 +22,10 @@ export function RemoveRule({ rule, onClose, onRemoved }: Props) {
 	return (
 		<Confirm
 			title={t("remove.title", { id: rule.id })}
-			text={t("remove.text", { edge: rule.client_name, listen: listenText(rule) })}
+			text={t("remove.text", {
+				edge: rule.client_name,
+				listen: listenText(rule),
+			})}
 			confirm={t("remove.confirm")}
 			act={act}
 			onClose={onClose}

@@ -35,14 +35,20 @@ export function Preferences() {
 		<>
 			<label>
 				<span class="hidden">{t("nav.language")}</span>
-				<select value={l} onChange={e => lang.set(e.currentTarget.value as Lang)}>
+				<select
+					value={l}
+					onChange={e => lang.set(e.currentTarget.value as Lang)}
+				>
 					<option value="en">English</option>
 					<option value="zh-CN">中文</option>
 				</select>
 			</label>
 			<label>
 				<span class="hidden">{t("nav.theme")}</span>
-				<select value={th} onChange={e => theme.set(e.currentTarget.value as Theme)}>
+				<select
+					value={th}
+					onChange={e => theme.set(e.currentTarget.value as Theme)}
+				>
 					<option value="system">{t("theme.system")}</option>
 					<option value="light">{t("theme.light")}</option>
 					<option value="dark">{t("theme.dark")}</option>
@@ -70,7 +76,8 @@ function LostBanner() {
 export function Shell({ children }: { children: ComponentChildren }) {
 	const path = usePath();
 	const who = useStore(session);
-	const current = (to: string) => (to === "/" ? path === "/" : path === to || path.startsWith(`${to}/`));
+	const current = (to: string) =>
+		to === "/" ? path === "/" : path === to || path.startsWith(`${to}/`);
 	return (
 		<>
 			<a class="skip" href="#main">
@@ -82,11 +89,17 @@ export function Shell({ children }: { children: ComponentChildren }) {
 					Portunus
 				</Link>
 				<nav aria-label={t("nav.label")}>
-					{LINKS.filter(([, , admin]) => !admin || isAdmin(who)).map(([to, key]) => (
-						<Link key={to} to={to} current={current(to)}>
-							{t(key)}
-						</Link>
-					))}
+					{LINKS.filter(([, , admin]) => !admin || isAdmin(who)).map(
+						([to, key]) => (
+							<Link
+								key={to}
+								to={to}
+								current={current(to)}
+							>
+								{t(key)}
+							</Link>
+						),
+					)}
 				</nav>
 				<div class="prefs">
 					<Preferences />

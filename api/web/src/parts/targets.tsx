@@ -2,7 +2,7 @@
 // The rows of targets in the push form, moved by dragging or by the arrow keys.
 import { useRef, useState } from "preact/hooks";
 import { t } from "../i18n";
-import { move, type TargetDraft, TARGETS_MAX } from "../lib/form";
+import { move, TARGETS_MAX, type TargetDraft } from "../lib/form";
 import { Field } from "./field";
 
 let nextKey = 1;
@@ -103,7 +103,9 @@ export function TargetRows({ targets, onChange, errorAt }: RowsProps) {
 	};
 	const refocus = (key: number) =>
 		requestAnimationFrame(() =>
-			list.current?.querySelector<HTMLElement>(`[data-key="${key}"] .handle`)?.focus(),
+			list.current
+				?.querySelector<HTMLElement>(`[data-key="${key}"] .handle`)
+				?.focus(),
 		);
 	/** The row that the pointer is over by height. */
 	const rowAt = (y: number) => {
@@ -113,23 +115,31 @@ export function TargetRows({ targets, onChange, errorAt }: RowsProps) {
 	};
 	const grab = (key: number) => (e: PointerEvent) => {
 		if (e.button !== 0 || targets.length < 2) return;
-		const handle = e.currentTarget as HTMLElement;
-		handle.setPointerCapture(e.pointerId);
 		setDragged(key);
+		// On the window: a row that moves in the document loses a captured pointer.
 		const drag = (m: PointerEvent) =>
-			place(order.current.findIndex(x => x.key === key), rowAt(m.clientY));
+			place(
+				order.current.findIndex(x => x.key === key),
+				rowAt(m.clientY),
+			);
 		const drop = () => {
 			setDragged(null);
-			handle.removeEventListener("pointermove", drag);
+			removeEventListener("pointermove", drag);
+			removeEventListener("pointerup", drop);
+			removeEventListener("pointercancel", drop);
+			refocus(key);
 		};
-		handle.addEventListener("pointermove", drag);
-		handle.addEventListener("lostpointercapture", drop, { once: true });
+		addEventListener("pointermove", drag);
+		addEventListener("pointerup", drop);
+		addEventListener("pointercancel", drop);
 	};
 	const add = () => {
 		const row = newTarget();
 		onChange([...targets, row]);
 		requestAnimationFrame(() =>
-			list.current?.querySelector<HTMLElement>(`[data-key="${row.key}"] input`)?.focus(),
+			list.current
+				?.querySelector<HTMLElement>(`[data-key="${row.key}"] input`)
+				?.focus(),
 		);
 	};
 	const full = targets.length >= TARGETS_MAX;
@@ -147,8 +157,22 @@ export function TargetRows({ targets, onChange, errorAt }: RowsProps) {
 						all={targets.length}
 						dragged={dragged === target.key}
 						errorAt={errorAt}
-						onChange={next => onChange(targets.map(x => (x.key === target.key ? next : x)))}
-						onRemove={() => onChange(targets.filter(x => x.key !== target.key))}
+						onChange={next =>
+							onChange(
+								targets.map(x =>
+									x.key === target.key
+										? next
+										: x,
+								),
+							)
+						}
+						onRemove={() =>
+							onChange(
+								targets.filter(
+									x => x.key !== target.key,
+								),
+							)
+						}
 						onMove={to => {
 							place(i, to);
 							refocus(target.key);

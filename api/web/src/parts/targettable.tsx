@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The targets of a rule in order of preference, with what is known of each.
 import { t, tn } from "../i18n";
+import { now } from "../lib/clock";
 import { bitRate, bytes, count, micros, percent } from "../lib/format";
 import { lang } from "../lib/preferences";
 import { choiceOf, endpoint, type HealthKind } from "../lib/rule";
 import { Series } from "../lib/series";
+import { useStore } from "../lib/store";
 import type { Kernel, Rule, Stats, Target, TargetStats } from "../lib/types";
-import { Badge, HealthBadge, WithAgo } from "./basics";
+import { Badge, HealthBadge, WithAgo, WithLasting } from "./basics";
 import { Sparkline } from "./chart";
 
 const NO_TREND = new Series();
@@ -15,15 +17,31 @@ function HealthCell({ health, row }: { health: HealthKind; row?: TargetStats }) 
 	const since = row?.health_since_unix_ms ?? 0;
 	return (
 		<>
-			<HealthBadge health={health} /> {row?.drained && <Badge tone="warn">{t("health.drained")}</Badge>}
+			<HealthBadge health={health} />{" "}
+			{row?.drained && <Badge tone="warn">{t("health.drained")}</Badge>}
 			<span class="sub">
-				{since > 0 && <WithAgo text={t("detail.since_health", { when: "{when}" })} ms={since} />}
+				{since > 0 && (
+					<WithLasting
+						text={t("detail.for", { long: "{long}" })}
+						ms={since}
+					/>
+				)}
 				{row && row.consecutive_failures > 0 && (
-					<span class="bad-text"> {tn("detail.in_row", row.consecutive_failures)}</span>
+					<span class="bad-text">
+						{" "}
+						{tn("detail.in_row", row.consecutive_failures)}
+					</span>
 				)}
 			</span>
 		</>
 	);
+}
+
+/** Between two reports a check may have been made already: then it is due, never in the past. */
+function NextCheck({ ms }: { ms: number }) {
+	const at = useStore(now);
+	if (ms <= at) return <>{t("detail.next_due")}</>;
+	return <WithAgo text={t("detail.next", { when: "{when}" })} ms={ms} ahead />;
 }
 
 /** Last success, last failure, next check: of a row of the stream, else of the list. */
@@ -34,14 +52,26 @@ function ChecksCell({ target, row }: { target: Target; row?: TargetStats }) {
 	return (
 		<>
 			<span class="line">
-				<WithAgo text={t("detail.last_ok", { when: "{when}" })} ms={ok} />
+				{ok ? (
+					<WithAgo
+						text={t("detail.last_ok", { when: "{when}" })}
+						ms={ok}
+					/>
+				) : (
+					t("detail.no_ok")
+				)}
 			</span>
 			<span class={bad > ok ? "line bad-text" : "line"}>
-				<WithAgo text={t("detail.last_fail", { when: "{when}" })} ms={bad} />
+				{bad ? (
+					<WithAgo
+						text={t("detail.last_fail", { when: "{when}" })}
+						ms={bad}
+					/>
+				) : (
+					t("detail.no_fail")
+				)}
 			</span>
-			<span class="line muted">
-				{next > 0 && <WithAgo text={t("detail.next", { when: "{when}" })} ms={next} />}
-			</span>
+			<span class="line muted">{next > 0 && <NextCheck ms={next} />}</span>
 		</>
 	);
 }
@@ -51,7 +81,11 @@ function Share({ part, whole }: { part: number; whole: number }) {
 	return (
 		<span class="share" title={t("detail.share_of", { p })}>
 			<span class="bar-track" aria-hidden="true">
-				<span style={{ width: `${whole > 0 ? (part / whole) * 100 : 0}%` }} />
+				<span
+					style={{
+						width: `${whole > 0 ? (part / whole) * 100 : 0}%`,
+					}}
+				/>
 			</span>
 			<span class="num">{p}</span>
 		</span>
@@ -71,8 +105,14 @@ function KernelCell({ kernel }: { kernel?: Kernel | null }) {
 	});
 	return (
 		<span title={hint}>
-			<span class="line">{kernel.srtt_us ? t("detail.rtt", { v: micros(kernel.srtt_us) }) : "–"}</span>
-			<span class="line muted">{mean ? t("detail.connect", { v: micros(mean) }) : ""}</span>
+			<span class="line">
+				{kernel.srtt_us
+					? t("detail.rtt", { v: micros(kernel.srtt_us) })
+					: "–"}
+			</span>
+			<span class="line muted">
+				{mean ? t("detail.connect", { v: micros(mean) }) : ""}
+			</span>
 		</span>
 	);
 }
@@ -85,7 +125,11 @@ interface Figures {
 	kernel?: Kernel | null;
 }
 
-function figuresOf(stats: Stats | null, row: TargetStats | undefined, single: boolean): Figures | null {
+function figuresOf(
+	stats: Stats | null,
+	row: TargetStats | undefined,
+	single: boolean,
+): Figures | null {
 	if (row)
 		return {
 			bytesIn: row.bytes_in,
@@ -151,19 +195,41 @@ function Row({ target, index, health, row, figures, total, takes, trend, single 
 					</span>
 					{figures ? bytes(figures.bytesOut) : "–"}
 				</span>
-				{!single && <Share part={figures ? figures.bytesIn + figures.bytesOut : 0} whole={total} />}
+				{!single && (
+					<Share
+						part={
+							figures
+								? figures.bytesIn + figures.bytesOut
+								: 0
+						}
+						whole={total}
+					/>
+				)}
 			</td>
 			<td data-label={t("detail.conns")} class="num">
-				<span class="line">{figures ? t("detail.open", { n: count(figures.open, lang.value) }) : "–"}</span>
+				<span class="line">
+					{figures
+						? t("detail.open", {
+								n: count(figures.open, lang.value),
+							})
+						: "–"}
+				</span>
 				<span class="line muted">
-					{figures ? t("detail.all", { n: count(figures.all, lang.value) }) : ""}
+					{figures
+						? t("detail.all", {
+								n: count(figures.all, lang.value),
+							})
+						: ""}
 				</span>
 			</td>
 			<td data-label={t("detail.kernel")} class="num">
 				<KernelCell kernel={figures?.kernel} />
 			</td>
 			<td data-label={t("detail.trend")} class="trend">
-				<Sparkline series={trend} label={t("detail.trend_of", { target: name, rate })} />
+				<Sparkline
+					series={trend}
+					label={t("detail.trend_of", { target: name, rate })}
+				/>
 				<span class="line num muted">{rate}</span>
 			</td>
 		</tr>
@@ -181,15 +247,28 @@ interface Props {
 export function TargetTable({ rule, stats, health, trends, whole }: Props) {
 	const single = rule.targets.length === 1;
 	const choice = choiceOf(rule, stats);
-	const active = (stats?.per_target ?? []).reduce((sum, x) => sum + x.bytes_in + x.bytes_out, 0);
+	const active = (stats?.per_target ?? []).reduce(
+		(sum, x) => sum + x.bytes_in + x.bytes_out,
+		0,
+	);
 	return (
 		<table class="list targets">
 			<thead>
 				<tr>
 					<th scope="col">{t("detail.target")}</th>
-					{!single && <th scope="col">{t("detail.health")}</th>}
-					{!single && <th scope="col">{t("detail.last")}</th>}
-					<th scope="col">{t("detail.traffic")}</th>
+					{!single && (
+						<th scope="col" class="healths">
+							{t("detail.health")}
+						</th>
+					)}
+					{!single && (
+						<th scope="col" class="checks">
+							{t("detail.last")}
+						</th>
+					)}
+					<th scope="col" class="traffic">
+						{t("detail.traffic")}
+					</th>
 					<th scope="col" class="num">
 						{t("detail.conns")}
 					</th>
@@ -213,7 +292,12 @@ export function TargetTable({ rule, stats, health, trends, whole }: Props) {
 							figures={figuresOf(stats, row, single)}
 							total={active}
 							takes={choice.index === i}
-							trend={(single ? whole : trends.get(name)) ?? NO_TREND}
+							trend={
+								(single
+									? whole
+									: trends.get(name)) ??
+								NO_TREND
+							}
 							single={single}
 						/>
 					);
