@@ -17,8 +17,13 @@ static char *text;
 static int64_t number;
 static bool flag;
 
+static const char *wrong_text(const char *t)
+{
+	return strchr(t, '!') ? "calm" : NULL;
+}
+
 static const struct config_key keys[] = {
-	{"text", CONFIG_STRING, 1, 8, &text},
+	{"text", CONFIG_STRING, 1, 8, &text, wrong_text},
 	{"number", CONFIG_INT, -5, 70000, &number},
 	{"huge", CONFIG_INT, INT64_MIN, INT64_MAX, &number},
 	{"flag", CONFIG_BOOL, 0, 0, &flag},
@@ -75,6 +80,7 @@ static void test_refused(void **state)
 		{1, "number must be -5..70000", "number = -6"},
 		{1, "text must have 1..8 bytes", "text = \"\""},
 		{1, "text must have 1..8 bytes", "text = '123456789'"},
+		{2, "text must be calm", "\ntext = 'now!'"},
 		{1, "number has no value", "number ="},
 		{1, "number has no value", "number = # 1"},
 		{1, "expected '='", "number 1"},

@@ -272,6 +272,7 @@ static int read_bool(struct reader *rd, int64_t *out)
 
 static int read_value(struct reader *rd, const struct config_key *key, struct setting *set)
 {
+	const char *must_be;
 	int64_t size;
 	int rc;
 
@@ -300,7 +301,8 @@ static int read_value(struct reader *rd, const struct config_key *key, struct se
 	if (size < key->min || size > key->max)
 		return fail(rd, "%s must have %lld..%lld bytes", key->name, (long long)key->min,
 			    (long long)key->max);
-	return 0;
+	must_be = key->wrong ? key->wrong(set->text) : NULL;
+	return must_be ? fail(rd, "%s must be %s", key->name, must_be) : 0;
 }
 
 static int read_line(struct reader *rd)

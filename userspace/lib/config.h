@@ -17,6 +17,8 @@ struct config_key {
 	enum config_type type;
 	int64_t min, max; /* of an integer, or of a string's length in bytes; unused for a bool */
 	void *to;	  /* char **, int64_t * or bool *; of a string the old value is freed */
+	/* Of a string, or NULL: what it has to be, if it is not. Called for its line to be told. */
+	const char *(*wrong)(const char *text);
 };
 
 struct config_error {

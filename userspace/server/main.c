@@ -206,12 +206,6 @@ static int open_http(struct server *s, union addr *http, union addr *metrics)
 	const struct settings *set = &s->settings;
 	int err = 0;
 
-	if (!addr_is_loopback(&set->metrics_listen)) {
-		snprintf(s->why, sizeof(s->why),
-			 "metrics_listen has no authentication and has to be a loopback address; "
-			 "use /v1/metrics from elsewhere");
-		return -EINVAL;
-	}
 	if (set->operator_http_tls_cert_path)
 		err = tls_server_ctx(set->operator_http_tls_cert_path,
 				     set->operator_http_tls_key_path, NULL, &s->http_tls, s->why);
@@ -314,12 +308,9 @@ static int start(struct server *s, const struct cli_serve *what, const struct ed
 	union addr grpc, http, metrics;
 	int err = server_open(s, what->data_dir);
 
-	if (!err && what->operator_http_listen &&
-	    settings_listen(what->operator_http_listen, &s->settings.operator_http_listen)) {
-		snprintf(s->why, sizeof(s->why), "'%s' is no address with a port",
-			 what->operator_http_listen);
-		err = -EINVAL;
-	}
+	if (!err && what->operator_http_listen)
+		err = settings_listen(what->operator_http_listen,
+				      &s->settings.operator_http_listen);
 	if (!err)
 		err = open_control(s, what, &grpc);
 	if (!err)
@@ -346,8 +337,16 @@ static int start(struct server *s, const struct cli_serve *what, const struct ed
 static int serve_half(const struct cli_serve *what, const struct edge_half *edge)
 {
 	struct server s = {.store = NULL};
+	union addr ignored;
 	int err, rc = EXIT_OK;
 
+	if (what->operator_http_listen && settings_listen(what->operator_http_listen, &ignored)) {
+		fprintf(stderr,
+			"error: '%s' is no address with a port; see --operator-http-listen and "
+			"PORTUNUS_OPERATOR_HTTP_LISTEN\n",
+			what->operator_http_listen);
+		return EXIT_USAGE;
+	}
 	raise_fd_limit();
 	err = start(&s, what, edge);
 	if (err) {

@@ -27,15 +27,39 @@ int settings_listen(const char *text, union addr *out)
 	return addr_parse_literal(host, port, out);
 }
 
-/* "http(s)://host[:port]" and nothing behind it. */
-static bool is_origin(const char *text)
+/* What keys have to be, if @text is not that: told with the line that set them. */
+static const char *wrong_listen(const char *text)
+{
+	union addr ignored;
+
+	return settings_listen(text, &ignored) ? "an address with a port, like \"127.0.0.1:7080\""
+					       : NULL;
+}
+
+static const char *wrong_origin(const char *text)
 {
 	const char *rest = strstr(text, "://");
 
-	if (!rest || (strncmp(text, "http:", 5) && strncmp(text, "https:", 6)))
-		return false;
-	rest += 3;
-	return *rest && !strpbrk(rest, "/?#@ ");
+	if (rest && (!strncmp(text, "http:", 5) || !strncmp(text, "https:", 6)) && rest[3] &&
+	    !strpbrk(rest + 3, "/?#@ "))
+		return NULL;
+	return "http(s)://host[:port] without a path";
+}
+
+static const char *wrong_metrics(const char *text)
+{
+	union addr at;
+
+	if (settings_listen(text, &at))
+		return wrong_listen(text);
+	return addr_is_loopback(&at) ? NULL
+				     : "a loopback address, since it asks for no credential; use "
+				       "/v1/metrics from elsewhere";
+}
+
+static const char *wrong_format(const char *text)
+{
+	return strcmp(text, "json") && strcmp(text, "compact") ? "\"json\" or \"compact\"" : NULL;
 }
 
 static int default_path(char **path, const char *data_dir, const char *name)
@@ -51,39 +75,13 @@ struct raw {
 	int64_t drain_secs;
 };
 
-static int understand(const char *key, const char *text, const char *fallback, union addr *out,
-		      const char *path, char *why, size_t why_size)
-{
-	if (!settings_listen(text ? text : fallback, out))
-		return 0;
-	snprintf(why, why_size, "%s: %s has to be an address with a port, like \"%s\"", path, key,
-		 fallback);
-	return -EINVAL;
-}
-
 static int check(struct settings *s, const struct raw *raw, const char *path, char *why,
 		 size_t why_size)
 {
-	if (understand("control_listen", raw->control, "0.0.0.0:7443", &s->control_listen, path,
-		       why, why_size) ||
-	    understand("operator_http_listen", raw->http, "127.0.0.1:7080",
-		       &s->operator_http_listen, path, why, why_size) ||
-	    understand("metrics_listen", raw->metrics, "127.0.0.1:7081", &s->metrics_listen, path,
-		       why, why_size))
-		return -EINVAL;
-	if (s->operator_http_public_origin && !is_origin(s->operator_http_public_origin)) {
-		snprintf(
-			why, why_size,
-			"%s: operator_http_public_origin has to be http(s)://host[:port] without a "
-			"path",
-			path);
-		return -EINVAL;
-	}
-	if (raw->log_format && strcmp(raw->log_format, "json") &&
-	    strcmp(raw->log_format, "compact")) {
-		snprintf(why, why_size, "%s: log_format is \"json\" or \"compact\"", path);
-		return -EINVAL;
-	}
+	if (settings_listen(raw->control ? raw->control : "0.0.0.0:7443", &s->control_listen) ||
+	    settings_listen(raw->http ? raw->http : "127.0.0.1:7080", &s->operator_http_listen) ||
+	    settings_listen(raw->metrics ? raw->metrics : "127.0.0.1:7081", &s->metrics_listen))
+		return -EINVAL; /* not after wrong_listen() */
 	if (!s->operator_http_tls_cert_path != !s->operator_http_tls_key_path) {
 		snprintf(
 			why, why_size,
@@ -98,11 +96,11 @@ static int read_file(const char *path, struct settings *s, struct raw *raw, char
 		     size_t why_size)
 {
 	const struct config_key keys[] = {
-		{"control_listen", CONFIG_STRING, 1, 255, &raw->control},
-		{"operator_http_listen", CONFIG_STRING, 1, 255, &raw->http},
-		{"metrics_listen", CONFIG_STRING, 1, 255, &raw->metrics},
+		{"control_listen", CONFIG_STRING, 1, 255, &raw->control, wrong_listen},
+		{"operator_http_listen", CONFIG_STRING, 1, 255, &raw->http, wrong_listen},
+		{"metrics_listen", CONFIG_STRING, 1, 255, &raw->metrics, wrong_metrics},
 		{"operator_http_public_origin", CONFIG_STRING, 1, 255,
-		 &s->operator_http_public_origin},
+		 &s->operator_http_public_origin, wrong_origin},
 		{"operator_http_tls_cert_path", CONFIG_STRING, 1, PATH_MAX - 1,
 		 &s->operator_http_tls_cert_path},
 		{"operator_http_tls_key_path", CONFIG_STRING, 1, PATH_MAX - 1,
@@ -110,7 +108,7 @@ static int read_file(const char *path, struct settings *s, struct raw *raw, char
 		{"tls_cert_path", CONFIG_STRING, 1, PATH_MAX - 1, &s->tls_cert_path},
 		{"tls_key_path", CONFIG_STRING, 1, PATH_MAX - 1, &s->tls_key_path},
 		{"shutdown_drain_timeout_secs", CONFIG_INT, 0, 86400, &raw->drain_secs},
-		{"log_format", CONFIG_STRING, 1, 16, &raw->log_format},
+		{"log_format", CONFIG_STRING, 1, 16, &raw->log_format, wrong_format},
 		{"range_rule_max_ports", CONFIG_INT, 1, 65535, &s->range_rule_max_ports},
 		{"udp_flow_idle_secs", CONFIG_INT, 30, 300, &s->udp_flow_idle_secs},
 		{"udp_max_flows_per_rule", CONFIG_INT, 1, 65535, &s->udp_max_flows_per_rule},
