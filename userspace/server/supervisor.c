@@ -315,6 +315,11 @@ static int start(struct supervisor *s)
 		return -errno;
 	log_event(LOG_INFO, "server.user", LOGF_STR("user", s->user.name),
 		  LOGF_UINT("uid", s->user.uid), LOGF_STR("data_dir", s->data_dir));
+	if (!strcmp(s->user.name, "nobody"))
+		log_event(LOG_WARN, "server.user_shared",
+			  LOGF_STR("advice", "other programs may run as nobody too and could read "
+					     "the data directory; make a user, like " SERVER_USER
+					     ", chown the directory to it while no server runs"));
 	return start_server(s);
 }
 
