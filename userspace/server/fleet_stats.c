@@ -104,27 +104,46 @@ const struct changes *fleet_changes(const struct fleet *f)
 	return f->changes;
 }
 
-static void take_figures(struct session *s, uint64_t epoch, const struct rule_figures *fig)
+/*
+ * A copy of @fig with the rows of @last that it leaves out: existing edges do that with a target whose
+ * lock was taken at that instant. @last may be NULL. The caller's to free; NULL for memory.
+ */
+static struct rule_figures *completed(const struct rule_figures *fig,
+				      const struct rule_figures *last, unsigned n_targets)
 {
-	struct fleet_rule *r = fleet_rule(s->fleet, fig->rule_id);
-	size_t size = sizeof(*fig) + fig->n_targets * sizeof(fig->targets[0]);
-	struct rule_figures *copy;
+	size_t room = fig->n_targets + (last ? last->n_targets : 0);
+	struct rule_figures *copy = malloc(sizeof(*copy) + room * sizeof(copy->targets[0]));
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, fig, sizeof(*fig) + fig->n_targets * sizeof(fig->targets[0]));
+	for (uint32_t i = 0; last && i < last->n_targets; i++)
+		if (last->targets[i].index < n_targets && !target_of(copy, last->targets[i].index))
+			copy->targets[copy->n_targets++] = last->targets[i];
+	return copy;
+}
+
+static void take_figures(struct session *s, uint64_t epoch, const struct rule_figures *msg)
+{
+	struct fleet_rule *r = fleet_rule(s->fleet, msg->rule_id);
+	struct rule_figures *fig;
 	bool health;
 
 	/* A late report about a removed rule, or about somebody else's, counts for nothing. */
 	if (!r || r->client != s->client)
 		return;
-	copy = malloc(size);
-	if (!copy)
+	epoch = epoch ? epoch : s->own_epoch;
+	/* Another epoch is another life of the edge, with another health. */
+	fig = completed(msg, r->counters.epoch == epoch ? r->figures : NULL, r->rule->n_targets);
+	if (!fig)
 		return;
-	memcpy(copy, fig, size);
 	health = health_differs(r->figures, fig);
 	note_changes(r, fig, s->fleet->changes);
 	free(r->figures);
-	r->figures = copy;
+	r->figures = fig;
 	r->report_mono_ns = clock_mono_ns();
 	r->report_wall_ms = clock_wall_ms();
-	count(r, epoch ? epoch : s->own_epoch, fig);
+	count(r, epoch, fig);
 	fleet_news(r, health ? FLEET_HEALTH_CHANGED : FLEET_REPORTED);
 }
 
