@@ -190,11 +190,12 @@ userdir = $(DESTDIR)$(PREFIX)/lib/sysusers.d
 units   = portunus-client.service portunus-server.service
 
 install: all
-	$(Q)install -d $(bindir) $(docdir)/Documentation $(mandir)/man5 $(mandir)/man8 $(compdir) \
+	$(Q)install -d $(bindir) $(docdir)/Documentation/images $(mandir)/man5 $(mandir)/man8 $(compdir) \
 		$(unitdir) $(userdir)
 	$(Q)install -m 755 $(programs) $(bindir)
 	$(Q)install -m 644 README.md LICENSE $(docdir)
 	$(Q)install -m 644 Documentation/*.md $(docdir)/Documentation
+	$(Q)install -m 644 Documentation/images/*.png $(docdir)/Documentation/images
 	$(Q)install -m 644 man/*.5 $(mandir)/man5
 	$(Q)install -m 644 man/*.8 $(mandir)/man8
 	$(Q)install -m 644 packaging/completion/portunus-client $(compdir)

@@ -76,6 +76,14 @@ test("the stream's word counts more than the list's", () => {
 	assert.equal(r.failedTargets(listed), 1);
 });
 
+test("before the first report nothing is known", () => {
+	const none = { ...live([{}, {}]), stale: true, report_age_ms: 0 };
+	const fresh = rule({ targets: [target("a", null), target("b", null)] });
+	assert.deepEqual(r.choiceOf(fresh, none), { index: 0, why: "unknown" });
+	const lost = { ...live([{ health: 1 }, {}]), stale: true, report_age_ms: 60_000 };
+	assert.deepEqual(r.choiceOf(fresh, lost), { index: 1, why: "fallback" });
+});
+
 test("addresses as people write them", () => {
 	assert.equal(r.endpoint("::1", 80), "[::1]:80");
 	assert.equal(r.endpoint("[::1]", 80), "[::1]:80");

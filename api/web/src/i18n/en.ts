@@ -80,7 +80,7 @@ export const en = {
 		"It goes on forwarding its rules; figures are from its last report.",
 	"attention.edge_accounting": "Edge {name} counts in user space",
 	"attention.edge_accounting_why":
-		"The kernel's counters could not be loaded there; portunus-client status says why.",
+		"The kernel's counters are not in use there; portunus-client status says why.",
 	"chart.in": "To targets",
 	"chart.out": "To clients",
 	"chart.window": "since this page was opened, 10 min at most",
@@ -218,7 +218,7 @@ export const en = {
 	"detail.connect_hint":
 		"Mean time to connect {mean}, longest {max}; {ok} connected, {failed} refused or unreachable, {timed} timed out, {retransmits} retransmits",
 	"detail.timeline": "Failover timeline",
-	"detail.timeline_none": "No target of this rule has changed its health since {when}.",
+	"detail.timeline_none": "No target has failed or come back since the server started.",
 	"detail.timeline_since": "as the server was told since it started",
 	"detail.became_failed": "{target} failed",
 	"detail.became_healthy": "{target} is healthy again",

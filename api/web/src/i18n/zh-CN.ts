@@ -76,7 +76,7 @@ export const zh: Texts = {
 	"attention.edge_forwards": "它会继续按规则转发；数据来自它的最后一次上报。",
 	"attention.edge_accounting": "边缘节点 {name} 在用户态计数",
 	"attention.edge_accounting_why":
-		"那里无法加载内核计数；portunus-client status 会说明原因。",
+		"那里没有使用内核计数；portunus-client status 会说明原因。",
 	"chart.in": "发往目标",
 	"chart.out": "发往客户端",
 	"chart.window": "自打开本页起，最多 10 分钟",
@@ -213,7 +213,7 @@ export const zh: Texts = {
 	"detail.connect_hint":
 		"平均连接用时 {mean}，最长 {max}；成功 {ok}，拒绝或不可达 {failed}，超时 {timed}，重传 {retransmits}",
 	"detail.timeline": "故障切换时间线",
-	"detail.timeline_none": "自{when}以来，此规则没有目标改变健康状态。",
+	"detail.timeline_none": "服务器启动以来，没有目标故障或恢复。",
 	"detail.timeline_since": "服务器启动以来收到的变化",
 	"detail.became_failed": "{target} 故障",
 	"detail.became_healthy": "{target} 恢复健康",

@@ -37,6 +37,12 @@ export function parseState(state: unknown): RuleState {
 
 export type HealthKind = "healthy" | "failed" | "unknown";
 
+/** The rows of the stream; none before the edge's first report, when all their figures are zero. */
+export function liveRows(stats?: Stats | null): TargetStats[] {
+	const reported = stats && !(stats.stale && !stats.report_age_ms);
+	return (reported && stats.per_target) || [];
+}
+
 /** The stream's word counts more than the list's. */
 export function healthOf(target: Target, live?: TargetStats): HealthKind {
 	if (live) return live.health === 0 ? "healthy" : "failed";
@@ -65,13 +71,13 @@ export function choose(health: HealthKind[], drained: number[] = []): Choice {
 }
 
 export function drainedOf(rule: Rule, stats?: Stats | null): number[] {
-	const rows = stats?.per_target;
-	if (rows?.length) return rows.filter(t => t.drained).map(t => t.index);
+	const rows = liveRows(stats);
+	if (rows.length) return rows.filter(t => t.drained).map(t => t.index);
 	return rule.stats?.drained ?? [];
 }
 
 export function choiceOf(rule: Rule, stats?: Stats | null): Choice {
-	const rows = stats?.per_target ?? [];
+	const rows = liveRows(stats);
 	const health = rule.targets.map((t, i) =>
 		healthOf(
 			t,

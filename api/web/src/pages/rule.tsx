@@ -14,6 +14,7 @@ import {
 	endpoint,
 	healthOf,
 	listenText,
+	liveRows,
 	parseState,
 } from "../lib/rule";
 import { Series } from "../lib/series";
@@ -93,7 +94,6 @@ const STREAM_TONE: Record<StreamState, Tone> = {
 function StreamPill({ live }: { live: Live }) {
 	return (
 		<span class="stream">
-			<Badge tone={STREAM_TONE[live.state]}>{t(`stream.${live.state}`)}</Badge>
 			<span class="muted">
 				{live.at > 0 && (
 					<WithAgo
@@ -104,6 +104,7 @@ function StreamPill({ live }: { live: Live }) {
 				{live.reconnects > 0 &&
 					` · ${tn("stream.reconnects", live.reconnects)}`}
 			</span>
+			<Badge tone={STREAM_TONE[live.state]}>{t(`stream.${live.state}`)}</Badge>
 		</span>
 	);
 }
@@ -299,12 +300,7 @@ function Timeline({ rule, failovers }: { rule: Rule; failovers: number | undefin
 					<p class="muted">{t("detail.timeline_since")}</p>
 				</>
 			) : (
-				<p class="calm">
-					<WithAgo
-						text={t("detail.timeline_none", { when: "{when}" })}
-						ms={Date.parse(rule.created_at)}
-					/>
-				</p>
+				<p class="calm">{t("detail.timeline_none")}</p>
 			)}
 		</section>
 	);
@@ -316,7 +312,12 @@ function Body({ rule }: { rule: Rule }) {
 	const [removing, setRemoving] = useState(false);
 	const write = mayWrite(useStore(session));
 	const { stats } = live;
-	const health = rule.targets.map((x, i) => healthOf(x, stats?.per_target?.[i]));
+	const health = rule.targets.map((x, i) =>
+		healthOf(
+			x,
+			liveRows(stats).find(r => r.index === i),
+		),
+	);
 	const basis = stats?.kernel?.basis;
 
 	if (live.state === "gone") return <Gone />;

@@ -86,7 +86,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
 			<header class="bar">
 				<Link to="/" class="brand">
 					<Logo />
-					Portunus
+					<span>Portunus</span>
 				</Link>
 				<nav aria-label={t("nav.label")}>
 					{LINKS.filter(([, , admin]) => !admin || isAdmin(who)).map(

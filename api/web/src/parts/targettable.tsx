@@ -4,7 +4,7 @@ import { t, tn } from "../i18n";
 import { now } from "../lib/clock";
 import { bitRate, bytes, count, micros, percent } from "../lib/format";
 import { lang } from "../lib/preferences";
-import { choiceOf, endpoint, type HealthKind } from "../lib/rule";
+import { choiceOf, endpoint, type HealthKind, liveRows } from "../lib/rule";
 import { Series } from "../lib/series";
 import { useStore } from "../lib/store";
 import type { Kernel, Rule, Stats, Target, TargetStats } from "../lib/types";
@@ -19,19 +19,18 @@ function HealthCell({ health, row }: { health: HealthKind; row?: TargetStats }) 
 		<>
 			<HealthBadge health={health} />{" "}
 			{row?.drained && <Badge tone="warn">{t("health.drained")}</Badge>}
-			<span class="sub">
+			<span class="line muted">
 				{since > 0 && (
 					<WithLasting
 						text={t("detail.for", { long: "{long}" })}
 						ms={since}
 					/>
 				)}
-				{row && row.consecutive_failures > 0 && (
-					<span class="bad-text">
-						{" "}
-						{tn("detail.in_row", row.consecutive_failures)}
-					</span>
-				)}
+			</span>
+			<span class="line bad-text">
+				{row &&
+					row.consecutive_failures > 0 &&
+					tn("detail.in_row", row.consecutive_failures)}
 			</span>
 		</>
 	);
@@ -169,6 +168,8 @@ function Row({ target, index, health, row, figures, total, takes, trend, single 
 				<span class="mono">{name}</span>
 				<span class="sub">
 					{t("push.priority", { n: target.priority })}
+				</span>
+				<span class="line">
 					{takes && <Badge tone="info">{t("detail.takes")}</Badge>}
 				</span>
 			</th>
@@ -247,10 +248,7 @@ interface Props {
 export function TargetTable({ rule, stats, health, trends, whole }: Props) {
 	const single = rule.targets.length === 1;
 	const choice = choiceOf(rule, stats);
-	const active = (stats?.per_target ?? []).reduce(
-		(sum, x) => sum + x.bytes_in + x.bytes_out,
-		0,
-	);
+	const active = liveRows(stats).reduce((sum, x) => sum + x.bytes_in + x.bytes_out, 0);
 	return (
 		<table class="list targets">
 			<thead>
@@ -281,7 +279,7 @@ export function TargetTable({ rule, stats, health, trends, whole }: Props) {
 			<tbody>
 				{rule.targets.map((target, i) => {
 					const name = endpoint(target.host, target.port);
-					const row = stats?.per_target?.find(x => x.index === i);
+					const row = liveRows(stats).find(x => x.index === i);
 					return (
 						<Row
 							key={name}
