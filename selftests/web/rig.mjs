@@ -140,8 +140,8 @@ class Edge {
 		this.child = spawn(
 			CLIENT,
 			`--bundle ${this.dir}/bundle.json --instance ${this.instance} --state-dir ${this.dir}/state
-			--status-socket ${this.dir}/sock --accounting ${process.env.PORTUNUS_ACCOUNTING ?? "user"}
-			--workers 1 --reconnect-initial-delay-ms 50 --reconnect-max-delay-secs 1
+			--status-socket ${this.dir}/sock --accounting user --workers 1
+			--reconnect-initial-delay-ms 50 --reconnect-max-delay-secs 1
 			--shutdown-drain-timeout-secs 1`.split(/\s+/),
 			{ stdio: ["ignore", log, log] },
 		);
