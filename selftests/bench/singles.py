@@ -103,11 +103,13 @@ class Trouble:
         return median([r[2] for r in self.clients(proxy, rate=100, count=100) if not r[4]])
 
 
-def failed_at(proxy):
-    """When our log says that the target became Failed (CLOCK_MONOTONIC, s), or None."""
+def failed_at(proxy, since):
+    """When our log says that the target became Failed (CLOCK_MONOTONIC, s), or None. The log of an
+    earlier proxy of that name may stand before it."""
     for fields in proxy.events("rule.target.health_changed"):
-        if str(fields.get("to", "")).lower() == "failed":
-            return fields["at"] - (time.time() - time.monotonic())
+        at = fields["at"] - (time.time() - time.monotonic())
+        if str(fields.get("to", "")).lower() == "failed" and at >= since:
+            return at
     return None
 
 
@@ -126,7 +128,7 @@ def black_hole(trouble, cls, seconds, note):
     trouble.drop(BLACK_HOLE)
     try:
         rows = trouble.clients(proxy, rate=50, seconds=seconds)
-        known = failed_at(proxy) if isinstance(proxy, Ours) else None
+        known = failed_at(proxy, rows[0][0]) if isinstance(proxy, Ours) else None
     finally:
         trouble.mend()
         proxy.stop()
