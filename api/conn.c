@@ -42,6 +42,7 @@ struct conn {
 	bool in_body, busy, streaming;
 	int refuse; /* status to refuse it with, soon */
 	bool refused;
+	bool unasked; /* evhttp itself has begun an answer */
 	/* evhttp's callbacks, while it is refused and ours are in place. */
 	bufferevent_data_cb on_read, on_write;
 	bufferevent_event_cb on_event;
@@ -149,6 +150,17 @@ static void input_changed(struct evbuffer *buffer, const struct evbuffer_cb_info
 		refuse_soon(c, 413);
 }
 
+/* Outside of a request's handling it is evhttp that speaks: 100 Continue, or an error page. */
+static void output_changed(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct conn *c = arg;
+
+	if (!info->n_added || c->busy || c->refused || c->unasked)
+		return;
+	c->unasked = true;
+	event_active(c->owner->kick, EV_TIMEOUT, 0);
+}
+
 static struct bufferevent *make_bev(struct event_base *base, void *arg)
 {
 	struct conns *all = arg;
@@ -172,6 +184,7 @@ static struct bufferevent *make_bev(struct event_base *base, void *arg)
 		bufferevent_openssl_set_allow_dirty_shutdown(c->bev, 1);
 	bufferevent_incref(c->bev);
 	evbuffer_add_cb(bufferevent_get_input(c->bev), input_changed, c);
+	evbuffer_add_cb(bufferevent_get_output(c->bev), output_changed, c);
 	c->owner = all;
 	c->deadline_ns = clock_mono_ns() + CONN_REQUEST_SECS * NS_PER_SEC;
 	TAILQ_INSERT_TAIL(&all->list, c, all);
@@ -224,22 +237,37 @@ static void refused_event(struct bufferevent *bev, short what, void *arg)
 	end_refused(arg);
 }
 
-static const char *refusal_text(int status, const char **code)
+static const struct refusal {
+	int status;
+	const char *reason, *code, *message;
+} refusals[] = {
+	{400, "Bad Request", "bad_request", "this is no HTTP request that the server understands"},
+	{408, "Request Timeout", "request_timeout", "the server's limits refuse this"},
+	{413, "Content Too Large", "body_too_large", "the server's limits refuse this"},
+	{417, "Expectation Failed", "bad_request",
+	 "the server knows no expectation but 100-continue"},
+	{431, "Request Header Fields Too Large", "headers_too_large",
+	 "the server's limits refuse this"},
+	{503, "Service Unavailable", "too_many_connections", "the server's limits refuse this"},
+};
+
+static void write_refusal(struct conn *c)
 {
-	switch (status) {
-	case 408:
-		*code = "request_timeout";
-		return "Request Timeout";
-	case 413:
-		*code = "body_too_large";
-		return "Content Too Large";
-	case 431:
-		*code = "headers_too_large";
-		return "Request Header Fields Too Large";
-	default:
-		*code = "too_many_connections";
-		return "Service Unavailable";
-	}
+	const struct refusal *r = refusals;
+	char body[160], head[256];
+	int n;
+
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+		if (refusals[i].status == c->refuse)
+			r = &refusals[i];
+	n = snprintf(body, sizeof(body), "{\"error\":{\"code\":\"%s\",\"message\":\"%s\"}}",
+		     r->code, r->message);
+	snprintf(head, sizeof(head),
+		 "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+		 "Connection: close\r\n\r\n",
+		 r->status, r->reason, n);
+	bufferevent_write(c->bev, head, strlen(head));
+	bufferevent_write(c->bev, body, (size_t)n);
 }
 
 /*
@@ -248,26 +276,39 @@ static const char *refusal_text(int status, const char **code)
  */
 static void refuse(struct conn *c)
 {
-	const char *code, *text = refusal_text(c->refuse, &code);
-	char body[160], head[256];
-	int n;
-
-	n = snprintf(
-		body, sizeof(body),
-		"{\"error\":{\"code\":\"%s\",\"message\":\"the server's limits refuse this\"}}",
-		code);
-	snprintf(head, sizeof(head),
-		 "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
-		 "Connection: close\r\n\r\n",
-		 c->refuse, text, n);
 	c->refused = true;
 	bufferevent_getcb(c->bev, &c->on_read, &c->on_write, &c->on_event, &c->on_arg);
 	bufferevent_setcb(c->bev, refused_read, NULL, refused_event, c);
-	bufferevent_write(c->bev, head, strlen(head));
-	bufferevent_write(c->bev, body, (size_t)n);
+	write_refusal(c);
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 	refused_read(c->bev, c);
 	c->deadline_ns = clock_mono_ns() + LINGER_SECS * NS_PER_SEC;
+}
+
+/*
+ * Takes back evhttp's page in HTML, none of which has been sent yet, to refuse the connection in
+ * JSON (libevent 2.1.12).
+ */
+static void take_back_page(struct conn *c)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+	struct evbuffer_ptr at = evbuffer_search(out, "\r\n\r\nHTTP/", 9, NULL);
+	char line[] = "HTTP/1.1 100";
+
+	c->unasked = false;
+	/* Already a handler's; what is before its answer is no page. */
+	if (c->busy)
+		return;
+	evbuffer_ptr_set(out, &at, at.pos < 0 ? 0 : (size_t)at.pos + 4, EVBUFFER_PTR_SET);
+	evbuffer_copyout_from(out, &at, line, strlen(line));
+	if (line[9] == '1')
+		return;
+	/* A bufferevent keeps this end of its output closed to others. */
+	evbuffer_unfreeze(out, 1);
+	evbuffer_drain(out, evbuffer_get_length(out));
+	evbuffer_freeze(out, 1);
+	if (!c->refuse)
+		c->refuse = atoi(line + 9);
 }
 
 static bool gone(const struct conn *c)
@@ -293,6 +334,8 @@ static void kicked(evutil_socket_t fd, short what, void *arg)
 		}
 		if (!c->checked)
 			check_limits(all, c);
+		if (c->unasked)
+			take_back_page(c);
 		/* A request that is being answered is evhttp's; its handler sees the limit too. */
 		if (c->refuse && !c->refused && !c->busy)
 			refuse(c);
@@ -358,6 +401,7 @@ void conns_free(struct conns *all)
 		return;
 	while ((c = TAILQ_FIRST(&all->list))) {
 		evbuffer_remove_cb(bufferevent_get_input(c->bev), input_changed, c);
+		evbuffer_remove_cb(bufferevent_get_output(c->bev), output_changed, c);
 		release(c);
 	}
 	if (all->sweep)
