@@ -144,15 +144,27 @@ $(B)/tools/load: $(call obj,$(bench_src)) $(B)/libportunus.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
-# A fuzzer includes the file under test; the rest comes from the library's sources, so that all of
-# it is instrumented.
+# What a fuzzer calls is instrumented as well. Most include the file under test, which then is not
+# taken from the archive; fuzz_http has the whole server behind it.
 fuzz_bin := $(fuzz_src:selftests/fuzz/%.c=$(B)/fuzz/%)
-$(B)/fuzz/%: selftests/fuzz/%.c $(lib_src) $(wildcard userspace/lib/*.h) | $(gen_h) $(gen_c)
+fuzz_obj := $(patsubst $(B)/obj/%,$(B)/obj/fuzz/%,$(lib_obj) \
+	    $(call obj,$(filter-out %/main.c cli/%,$(server_src)) api/web/none.c))
+FUZZ_CC = $(CLANG) -std=gnu11 -D_GNU_SOURCE -DPORTUNUS_VERSION='"$(VERSION)"' -g -O1 \
+	  -fsanitize=address,undefined -fno-sanitize-recover=undefined -pthread \
+	  -I. -Iuserspace -I$(B)/gen $(PKG_CFLAGS) -MMD -MP
+
+$(B)/obj/fuzz/gen/%.o: $(B)/gen/%.c
 	@mkdir -p $(@D)
-	$(call say,FUZZ,$@)$(CLANG) -std=gnu11 -D_GNU_SOURCE -DPORTUNUS_VERSION='"$(VERSION)"' -g -O1 \
-		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -pthread \
-		-I. -Iuserspace -I$(B)/gen $(PKG_CFLAGS) -o $@ $< $(filter-out \
-		$(shell sed -n 's,^#include "\(.*\.c\)".*,userspace/\1,p' $<),$(lib_src)) $(gen_c) $(lib_libs)
+	$(call say,FUZZCC,$@)$(FUZZ_CC) -fsanitize=fuzzer-no-link -c -o $@ $<
+$(B)/obj/fuzz/%.o: %.c | $(gen_h)
+	@mkdir -p $(@D)
+	$(call say,FUZZCC,$@)$(FUZZ_CC) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(B)/libfuzzed.a: $(fuzz_obj)
+
+$(B)/fuzz/%: $(B)/obj/fuzz/selftests/fuzz/%.o $(B)/libfuzzed.a
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)$(FUZZ_CC) -fsanitize=fuzzer -o $@ $^ $(server_libs)
 
 tools: $(tool_bin)
 

@@ -2,7 +2,7 @@
 #ifndef PORTUNUS_SERVER_STORE_DB_H
 #define PORTUNUS_SERVER_STORE_DB_H
 
-/* What the files of the store share; nobody else includes this but the store's own tests. */
+/* What the files of the store share; nobody else includes this but tests. */
 #include <sqlite3.h>
 
 #include "server/store.h"
