@@ -292,23 +292,31 @@ static void refuse(struct conn *c)
 static void take_back_page(struct conn *c)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
-	struct evbuffer_ptr at = evbuffer_search(out, "\r\n\r\nHTTP/", 9, NULL);
-	char line[] = "HTTP/1.1 100";
+	struct evbuffer_ptr at;
+	char line[48] = "";
+	const char *status;
+	bool frozen;
 
 	c->unasked = false;
 	/* Already a handler's; what is before its answer is no page. */
 	if (c->busy)
 		return;
+	/* A socket's bufferevent closes this end of its output to others, one with TLS does not. */
+	frozen = evbuffer_copyout(out, line, 1) < 0;
+	if (frozen)
+		evbuffer_unfreeze(out, 1);
+	at = evbuffer_search(out, "\r\n\r\nHTTP/", 9, NULL);
 	evbuffer_ptr_set(out, &at, at.pos < 0 ? 0 : (size_t)at.pos + 4, EVBUFFER_PTR_SET);
-	evbuffer_copyout_from(out, &at, line, strlen(line));
-	if (line[9] == '1')
-		return;
-	/* A bufferevent keeps this end of its output closed to others. */
-	evbuffer_unfreeze(out, 1);
-	evbuffer_drain(out, evbuffer_get_length(out));
-	evbuffer_freeze(out, 1);
-	if (!c->refuse)
-		c->refuse = atoi(line + 9);
+	evbuffer_copyout_from(out, &at, line, sizeof(line) - 1);
+	/* The version is the request's, whatever it was. */
+	status = strchr(line, ' ');
+	if (status && status[1] != '1') {
+		evbuffer_drain(out, evbuffer_get_length(out));
+		if (!c->refuse)
+			c->refuse = atoi(status);
+	}
+	if (frozen)
+		evbuffer_freeze(out, 1);
 }
 
 static bool gone(const struct conn *c)

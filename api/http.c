@@ -200,6 +200,16 @@ static struct call *call_of_request(struct api *api, struct conns *conns,
 	return c;
 }
 
+/* evhttp takes any number for a version, overflown ones too, and repeats it in its answer. */
+static const char *check_version(struct evhttp_request *req)
+{
+	bool known = req->major == 1 && req->minor >= 0;
+
+	if (!known || req->minor > 1)
+		req->major = req->minor = 1;
+	return known ? NULL : "the version of HTTP is none that the server speaks";
+}
+
 /* Common to both listeners: NULL when the request has been answered. */
 static struct call *admit(struct api *api, struct conns *conns, struct evhttp_request *req)
 {
@@ -214,8 +224,9 @@ static struct call *admit(struct api *api, struct conns *conns, struct evhttp_re
 		evhttp_send_error(req, HTTP_SERVUNAVAIL, NULL);
 		return NULL;
 	}
-	wrong = guard_headers(evhttp_request_get_input_headers(req),
-			      req->major == 1 && req->minor >= 1);
+	wrong = check_version(req);
+	if (!wrong)
+		wrong = guard_headers(evhttp_request_get_input_headers(req), req->minor >= 1);
 	if (wrong || !target_of(req)) {
 		call_add_header(c, "Connection", "close");
 		call_error(c, 400, "bad_request", "%s", wrong ? wrong : "the target is no path");
