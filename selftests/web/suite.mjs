@@ -139,6 +139,31 @@ test("signing in is refused with a wrong token, and works with the right one", a
 	await withPage(run, { signed: false, expected: /401/ });
 });
 
+test("what is learnt before the first paint is shown after it", () =>
+	withPage(async (page, context) => {
+		// A busy machine: the frame comes late, the answers do not.
+		await context.addInitScript(() => {
+			const after = window.setTimeout;
+			window.requestAnimationFrame = () => 0;
+			window.setTimeout = (f, ms, ...rest) => after(f, ms <= 100 ? 700 : ms, ...rest);
+		});
+		await page.reload();
+		await page.waitForSelector("header.bar", { timeout: 4000 });
+	}));
+
+test("a server that does not answer at first has not signed anybody out", () =>
+	withPage(
+		async page => {
+			let broken = true;
+			await page.route("**/v1/auth/status", r => (broken ? r.abort() : r.continue()));
+			await page.reload();
+			await page.getByText("The server cannot be reached; trying again.").waitFor();
+			broken = false;
+			await page.waitForSelector("header.bar");
+		},
+		{ expected: /ERR_FAILED/ },
+	));
+
 test("a session that ends leads to the sign-in, and back to the same page", () =>
 	withPage(
 		async (page, context) => {

@@ -4,13 +4,13 @@ import { render } from "preact";
 import { useEffect } from "preact/hooks";
 import "./style.css";
 import { type Key, t, tn } from "./i18n";
-import { getJson } from "./lib/api";
+import { ApiError, getJson } from "./lib/api";
 import { fleet } from "./lib/fleet";
 import { lang } from "./lib/preferences";
 import { usePath } from "./lib/router";
 import { failedTargets, parseState } from "./lib/rule";
 import { isAdmin, session, signedIn, signedOut } from "./lib/session";
-import { useStore } from "./lib/store";
+import { Store, useStore } from "./lib/store";
 import type { Me } from "./lib/types";
 import { Audit } from "./pages/audit";
 import { Edges } from "./pages/edges";
@@ -80,13 +80,22 @@ function Inside() {
 	return <Shell>{page}</Shell>;
 }
 
+const ASK_AGAIN_MS = 2000;
+/** Who is signed in could not be found out yet. */
+const noAnswer = new Store(false);
+
 function App() {
 	const { state } = useStore(session);
 	const language = useStore(lang);
+	const silent = useStore(noAnswer);
 	if (state === "asking")
 		return (
 			<main>
-				<Loading />
+				{silent ? (
+					<p role="alert">{t("error.unreachable_retry")}</p>
+				) : (
+					<Loading />
+				)}
 			</main>
 		);
 	if (state === "out") {
@@ -99,13 +108,17 @@ function App() {
 const root = document.getElementById("app");
 if (root) render(<App />, root);
 
+/** Asks until there is an answer: a server that restarts has not signed anybody out. */
 async function start(): Promise<void> {
 	try {
 		const { signed_in } = await getJson<{ signed_in?: boolean }>("/v1/auth/status");
 		if (signed_in) signedIn(await getJson<Me>("/v1/users/me"));
 		else signedOut(false);
-	} catch {
-		signedOut(false);
+	} catch (e) {
+		if (e instanceof ApiError && e.status > 0 && e.status < 500)
+			return signedOut(false);
+		noAnswer.set(true);
+		setTimeout(() => void start(), ASK_AGAIN_MS);
 	}
 }
 

@@ -40,6 +40,7 @@ export const en = {
 	"common.not_found": "There is no page here.",
 	"common.forbidden": "This page needs an admin token.",
 	"error.unreachable": "The server cannot be reached.",
+	"error.unreachable_retry": "The server cannot be reached; trying again.",
 	"error.required": "Say which host.",
 	"error.edge": "Choose an edge.",
 	"error.host": "A host name or an address, without blanks or slashes.",

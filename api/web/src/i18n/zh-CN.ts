@@ -40,6 +40,7 @@ export const zh: Texts = {
 	"common.not_found": "这里没有页面。",
 	"common.forbidden": "此页面需要管理员令牌。",
 	"error.unreachable": "无法连接服务器。",
+	"error.unreachable_retry": "无法连接服务器，正在重试。",
 	"error.required": "请填写主机。",
 	"error.edge": "请选择边缘节点。",
 	"error.host": "主机名或地址，不含空格和斜杠。",

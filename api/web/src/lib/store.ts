@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A value that components subscribe to; the one kind of shared state in this page.
-import { useEffect, useReducer } from "preact/hooks";
+import { useEffect, useReducer, useRef } from "preact/hooks";
 
 export class Store<T> {
 	private listeners = new Set<() => void>();
@@ -30,6 +30,12 @@ export class Store<T> {
 /** Renders the component again when the store's value, or what @pick takes of it, changes. */
 export function useStore<T>(store: Store<T>): T {
 	const [, again] = useReducer<number, void>(n => n + 1, 0);
-	useEffect(() => store.subscribe(() => again()), [store]);
-	return store.value;
+	const shown = useRef(store.value);
+	shown.current = store.value;
+	useEffect(() => {
+		// Effects run after the paint: nobody was told of what changed until now.
+		if (!Object.is(store.value, shown.current)) again();
+		return store.subscribe(() => again());
+	}, [store]);
+	return shown.current;
 }
