@@ -60,7 +60,6 @@ struct dial {
 	uint8_t pending;			/* tries without a result */
 	uint8_t beside[RULE_TARGETS_MAX]; /* by row: which rows were pending when it was begun */
 	char *peer;			  /* the client's address, while that will be logged */
-	bool data_waits;		  /* the client has sent something */
 	bool ours, theirs;		  /* a try failed by this host's fault, by the target's */
 };
 

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* The walk over a rule's targets: who is dialled when, and who wins. */
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-
 #include "edge/account.h"
 #include "edge/conn_private.h"
 #include "lib/log.h"
@@ -112,7 +109,6 @@ static void start_next(struct dial *d)
 			.target = c->service->target[row],
 			.timeout_ms = rule_connect_timeout_ms(c->service->rule),
 			.prefer_ipv6 = c->service->rule->prefer_ipv6,
-			.data_waits = d->data_waits,
 			.io = &c->io,
 			.slot = 1 + (unsigned)row * RESOLVE_ADDRS_MAX,
 			.done = on_dialled,
@@ -150,10 +146,8 @@ void conn_walk_begin(struct conn *c)
 {
 	struct conn_env *env = c->env;
 	struct dial *d = c->dial;
-	int waiting;
 
 	d->conn = c;
-	d->data_waits = ioctl(c->fd[CLIENT], SIOCINQ, &waiting) == 0 && waiting > 0;
 	d->timer.fire = on_dial_timer;
 	d->deadline_ns = env->loop->now_ns + RULE_WALK_TIMEOUT_MS * NS_PER_MS;
 	d->next = env->dialing;

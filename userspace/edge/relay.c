@@ -144,7 +144,10 @@ static enum step copy_once(struct relay_env *env, struct half *h, int src, int d
 	env->copied += (uint64_t)n;
 	set_nodelay(h, dst);
 	if (h->flags & HALF_WRITABLE) {
-		sent = send(dst, env->buf, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		/* The last bytes wait for the FIN that the caller sends at once: one segment, not two. */
+		int last = h->flags & HALF_EOF ? MSG_MORE : 0;
+
+		sent = send(dst, env->buf, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT | last);
 		if (sent < 0) {
 			if (!would_block())
 				return STEP_BROKEN;

@@ -197,7 +197,6 @@ static void failed(struct upstream *up, int err)
 /* Starts a connect to address @i. Returns 0 while it is under way or done, else the errno. */
 static int start_address(struct upstream *up, unsigned i)
 {
-	static const int off = 0;
 	struct upstream_env *env = up->env;
 	const union addr *a = &up->addrs.addr[i];
 	struct target *t = up->want.target;
@@ -216,10 +215,6 @@ static int start_address(struct upstream *up, unsigned i)
 	if (!up->want.probe && t->slot &&
 	    account_tag_upstream(env->account, fd, t->totals->rule_id, t->slot) < 0)
 		atomic_fetch_add_explicit(&t->totals->untagged, 1, memory_order_relaxed);
-	/* tcp(7): without quick ACK mode the last step of the handshake travels with the data that
-	 * follows at once. With none to follow, a server that speaks first would wait for it. */
-	if (up->want.data_waits)
-		setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
 	if (connect(fd, &a->sa, addr_len(a)) < 0 && errno != EINPROGRESS) {
 		err = errno;
 		goto err_fd;
