@@ -19,6 +19,9 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 /* 0 where the kernel's configuration is not to be found: then SYNs are retried at the usual pace. */
 extern int CONFIG_HZ __kconfig __weak;
 
+/* Off where the kernel gives sockops programs no bpf_get_current_task(). */
+const volatile bool take_hints = true;
+
 #define FAST_SYN_MIN_MS 100
 #define FAST_SYN_MAX_MS 1000
 
@@ -43,6 +46,22 @@ struct {
 	__type(key, __u32);
 	__type(value, struct account_meta);
 } meta SEC(".maps");
+
+/* Of this process only, so never pinned: its worker threads, by task, and their hints. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ACCOUNT_WORKERS_MAX);
+	__type(key, __u64);
+	__type(value, __u32);
+} workers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ACCOUNT_WORKERS_MAX);
+	__type(key, __u32);
+	__type(value, struct account_hint);
+} hints SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -85,12 +104,55 @@ static __always_inline void begin(struct bpf_sock_ops *ctx, struct account_socke
 	follow(ctx);
 }
 
+/* Remembers the thread that is in connect() now as the worker that the tag names. */
+static __always_inline void meet_worker(const struct account_socket *s)
+{
+	__u32 number = s->flags >> ACCOUNT_WORKER_SHIFT, worker = number - 1;
+	struct account_hint *hint;
+	__u64 task;
+
+	if (!take_hints || !number)
+		return;
+	task = bpf_get_current_task();
+	hint = bpf_map_lookup_elem(&hints, &worker);
+	if (hint && !bpf_map_update_elem(&workers, &task, &worker, BPF_ANY))
+		hint->known = 1;
+}
+
+/* The tag of an untagged socket by the hint of the worker that is connecting it, or NULL. The kernel
+ * calls this in the thread that is in connect(). */
+static __always_inline struct account_socket *hinted(struct bpf_sock *sk)
+{
+	struct account_socket tag = {.side = ACCOUNT_UPSTREAM}, *s;
+	__u64 task = bpf_get_current_task();
+	struct account_target *t;
+	struct account_hint *hint;
+	__u32 *worker;
+
+	worker = bpf_map_lookup_elem(&workers, &task);
+	if (!worker)
+		return NULL;
+	hint = bpf_map_lookup_elem(&hints, worker);
+	if (!hint || !hint->slot)
+		return NULL;
+	tag.slot = hint->slot;
+	t = target_of(&tag);
+	if (!t)
+		return NULL;
+	tag.rule_id = t->rule_id;
+	s = bpf_sk_storage_get(&sockets, sk, &tag, BPF_SK_STORAGE_GET_F_CREATE);
+	if (s)
+		hint->slot = 0;
+	return s;
+}
+
 static __always_inline void on_connect(struct bpf_sock_ops *ctx, struct account_socket *s)
 {
 	struct account_target *t;
 
 	if (s->side != ACCOUNT_UPSTREAM || (s->flags & ACCOUNT_F_ATTEMPTED))
 		return;
+	meet_worker(s);
 	begin(ctx, s, ACCOUNT_F_ACTIVE_OPEN | ACCOUNT_F_ATTEMPTED);
 	t = target_of(s);
 	if (t)
@@ -199,9 +261,7 @@ static __always_inline void on_close(const struct tcp_sock *tp, struct account_s
 static __always_inline void on_state(struct bpf_sock_ops *ctx, const struct tcp_sock *tp,
 				     struct account_socket *s)
 {
-	__u32 to = ctx->args[1];
-
-	if (to == BPF_TCP_CLOSE) {
+	if (ctx->args[1] == BPF_TCP_CLOSE) {
 		on_close(tp, s);
 		return;
 	}
@@ -210,12 +270,28 @@ static __always_inline void on_state(struct bpf_sock_ops *ctx, const struct tcp_
 	 * Our FIN is about to be queued behind what is unacknowledged now, and the kernel will count
 	 * it as an acknowledged byte. The first time only: this is also called with old == new.
 	 */
-	if ((to == BPF_TCP_FIN_WAIT1 || to == BPF_TCP_LAST_ACK) &&
-	    !(s->flags & ACCOUNT_F_LIMITED)) {
+	if (!(s->flags & ACCOUNT_F_LIMITED)) {
 		s->tx_limit = acked(tp, s) + (__u32)(tp->write_seq - tp->snd_una);
 		s->flags |= ACCOUNT_F_LIMITED;
 	}
 #endif
+}
+
+/* Whether the program has something to do; most of its calls end here. */
+static __always_inline bool concerns(const struct bpf_sock_ops *ctx)
+{
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_RTT_CB:
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+	case BPF_SOCK_OPS_TIMEOUT_INIT:
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		return true;
+	case BPF_SOCK_OPS_STATE_CB:
+		return ctx->args[1] == BPF_TCP_CLOSE || ctx->args[1] == BPF_TCP_FIN_WAIT1 ||
+		       ctx->args[1] == BPF_TCP_LAST_ACK;
+	}
+	return false;
 }
 
 SEC("sockops")
@@ -226,14 +302,14 @@ int account(struct bpf_sock_ops *ctx)
 	struct tcp_sock *tp;
 	struct bpf_sock *sk;
 
-	if (op != BPF_SOCK_OPS_RTT_CB && op != BPF_SOCK_OPS_STATE_CB &&
-	    op != BPF_SOCK_OPS_TCP_CONNECT_CB && op != BPF_SOCK_OPS_TIMEOUT_INIT &&
-	    op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB && op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+	if (!concerns(ctx))
 		return 1;
 	sk = ctx->sk;
 	if (!sk)
 		return 1;
 	s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	if (!s && take_hints && op == BPF_SOCK_OPS_TCP_CONNECT_CB)
+		s = hinted(sk);
 	if (!s)
 		return 1;
 

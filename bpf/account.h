@@ -43,11 +43,26 @@ enum account_flag {
 	ACCOUNT_F_CLOSED = 1 << 4,
 };
 
+/* In the flags of an upstream socket's first tag: which worker's thread is about to connect it. */
+#define ACCOUNT_WORKER_SHIFT 16
+#define ACCOUNT_WORKERS_MAX  64
+
+/*
+ * What a worker leaves for the program that runs in its next connect(): whose bytes that socket will
+ * carry. Saves the system call that tags a socket. The program takes a hint by clearing it. One
+ * cache line each, mapped into the process.
+ */
+struct account_hint {
+	__u64 slot;  /* 0: none */
+	__u64 known; /* the program knows the worker's thread, hints are taken */
+	__u64 reserved[6];
+};
+
 /*
  * What `sockets` keeps of one socket: whose it is, written by user space, and what is counted of it
  * already, written by the kernel programs. One value and not two, because a socket's storage is
- * looked up, allocated and freed for each. User space writes it whole, and only while the programs
- * have nothing to say: before listen() or connect(), and to an accepted socket that was neither read
+ * looked up, allocated and freed for each. User space writes it whole (of an upstream socket, or the
+ * program does by a worker's hint), and only while the programs have nothing to say: before listen() or connect(), and to an accepted socket that was neither read
  * from nor written to. What a listener accepts begins with a copy of the listener's, whose second
  * part is never written.
  */

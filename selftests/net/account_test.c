@@ -4,6 +4,7 @@
  * the kernel counted. test_account_kernel is the list of them.
  */
 #include "account_rig.h"
+#include "edge/account_internal.h"
 
 #define MIB (1ull << 20)
 
@@ -270,6 +271,84 @@ static int case_idle(struct rig *rig, const char *const *args)
 	return 0;
 }
 
+/* One connect as worker @worker; the peer's end is dropped. */
+static int hint_connect(struct rig *rig, unsigned worker, const char *host, uint16_t port,
+			bool *counted)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int family = rig_address(host, port, &ss, &len), rc;
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	rc = account_connect(rig->a, worker, fd, (struct sockaddr *)&ss, len, RULE, rig->slot,
+			     counted);
+	close(fd);
+	return rc;
+}
+
+struct hint_thread {
+	struct rig *rig;
+	uint16_t port;
+	int rc;
+	bool counted;
+};
+
+/* Worker 1: its first connect, by a tag, and one by a hint. */
+static void *hint_other(void *arg)
+{
+	struct hint_thread *t = arg;
+	bool second = false;
+
+	t->rc = hint_connect(t->rig, 1, "127.0.0.1", t->port, &t->counted);
+	t->rc |= hint_connect(t->rig, 1, "127.0.0.1", t->port, &second);
+	t->counted &= second;
+	return NULL;
+}
+
+/* A worker's first connect is tagged, the next ones hinted; a hint is for one socket of one thread. */
+static int case_hint(struct rig *rig, const char *const *args)
+{
+	int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), c;
+	int port = rig_listen(l, "127.0.0.1"), rc;
+	struct hint_thread other = {.rig = rig, .port = (uint16_t)port};
+	bool counted = false;
+	struct account_record r;
+	pthread_t thread;
+
+	for (uint64_t n = 1; n <= 3; n++) {
+		CHECK(!hint_connect(rig, 0, "127.0.0.1", (uint16_t)port, &counted) && counted,
+		      "connect");
+		r = rig_read(rig, rig->slot);
+		CHECK(r.attempted == n && r.ok == n, "%" PRIu64 " of %" PRIu64, r.ok, n);
+		CHECK(rig->a->hints && rig->a->hints[0].known, "hints are not in use");
+	}
+	/* Not by a hint that nobody left, and not by one whose connect sent no SYN. */
+	c = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(!rig_connect(c, "127.0.0.1", (uint16_t)port), "connect");
+	close(c);
+	rc = hint_connect(rig, 0, "255.255.255.255", 9, &counted);
+	CHECK(rc < 0 && counted, "%d", rc);
+	c = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(!rig_connect(c, "127.0.0.1", (uint16_t)port), "connect");
+	close(c);
+	r = rig_read(rig, rig->slot);
+	CHECK(r.attempted == 3, "%" PRIu64 " attempted", r.attempted);
+
+	CHECK(!pthread_create(&thread, NULL, hint_other, &other), "thread");
+	pthread_join(thread, NULL);
+	CHECK(!other.rc && other.counted, "the other thread");
+	r = rig_read(rig, rig->slot);
+	CHECK(r.attempted == 5 && r.ok == 5, "%" PRIu64 " attempted", r.attempted);
+	/* Refused at once: still a SYN, so still counted. */
+	close(l);
+	counted = false;
+	CHECK(hint_connect(rig, 0, "127.0.0.1", (uint16_t)port, &counted) == -ECONNREFUSED,
+	      "refused");
+	r = rig_read(rig, rig->slot);
+	CHECK(r.attempted == 6 && r.failed == 1, "%" PRIu64 " failed", r.failed);
+	return 0;
+}
+
 static const struct rig_case cases[] = {
 	{"transfer", case_transfer},
 	{"inherit", case_inherit},
@@ -280,6 +359,7 @@ static const struct rig_case cases[] = {
 	{"reset-busy", case_reset_busy},
 	{"shutdown-close", case_shutdown_close},
 	{"idle", case_idle},
+	{"hint", case_hint},
 };
 
 int main(int argc, char **argv)

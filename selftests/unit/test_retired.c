@@ -64,9 +64,11 @@ int account_tag_listener(struct account *a, int fd, uint64_t rule_id, uint64_t u
 	return 0;
 }
 
-int account_tag_upstream(struct account *a, int fd, uint64_t rule_id, uint64_t slot)
+int account_connect(struct account *a, unsigned worker, int fd, const struct sockaddr *sa,
+		    socklen_t len, uint64_t rule_id, uint64_t slot, bool *counted)
 {
-	return 0;
+	*counted = true;
+	return connect(fd, sa, len) ? -errno : 0;
 }
 
 int account_tag_client(struct account *a, int fd, uint64_t rule_id, uint64_t slot)

@@ -144,6 +144,43 @@ int account_tag_upstream(struct account *a, int fd, uint64_t rule_id, uint64_t s
 	return slot ? set_tag(a, fd, &t) : 0;
 }
 
+static int tag_first(const struct account *a, unsigned worker, int fd, uint64_t rule_id,
+		     uint64_t slot)
+{
+	struct account_socket t = {
+		.rule_id = rule_id,
+		.slot = slot,
+		.side = ACCOUNT_UPSTREAM,
+		.flags = (worker + 1) << ACCOUNT_WORKER_SHIFT,
+	};
+
+	return set_tag(a, fd, &t);
+}
+
+int account_connect(struct account *a, unsigned worker, int fd, const struct sockaddr *sa,
+		    socklen_t len, uint64_t rule_id, uint64_t slot, bool *counted)
+{
+	struct account_hint *hint;
+	int rc;
+
+	if (!slot || !a->hints || worker >= ACCOUNT_WORKERS_MAX) {
+		*counted = account_tag_upstream(a, fd, rule_id, slot) == 0;
+		return connect(fd, sa, len) ? -errno : 0;
+	}
+	hint = &a->hints[worker];
+	if (!__atomic_load_n(&hint->known, __ATOMIC_RELAXED)) {
+		*counted = tag_first(a, worker, fd, rule_id, slot) == 0;
+		return connect(fd, sa, len) ? -errno : 0;
+	}
+	/* Read and cleared by the program, in this thread, inside connect(). */
+	__atomic_store_n(&hint->slot, slot, __ATOMIC_RELAXED);
+	rc = connect(fd, sa, len) ? -errno : 0;
+	if (!rc || rc == -EINPROGRESS)
+		*counted = !__atomic_load_n(&hint->slot, __ATOMIC_RELAXED);
+	__atomic_store_n(&hint->slot, 0, __ATOMIC_RELAXED);
+	return rc;
+}
+
 /* As the kernel programs left it when the connection was established: nothing is counted of it. */
 int account_tag_client(struct account *a, int fd, uint64_t rule_id, uint64_t slot)
 {

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
+#include <sys/socket.h>
 
 struct account;
 
@@ -97,6 +97,15 @@ int account_tag_listener(struct account *a, int fd, uint64_t rule_id, uint64_t u
 			 uint64_t expected_slot);
 int account_tag_upstream(struct account *a, int fd, uint64_t rule_id, uint64_t slot);
 int account_tag_client(struct account *a, int fd, uint64_t rule_id, uint64_t slot);
+
+/*
+ * connect(2) of an upstream socket of slot @slot, tagged or, once the programs know the thread, without
+ * a system call for that. Returns 0 or -errno of connect(); *counted says whether the socket's bytes
+ * will be (it stays as it is when no SYN could be sent). @worker, from 0, is the calling thread's
+ * number: always the same one, and no other thread's.
+ */
+int account_connect(struct account *a, unsigned worker, int fd, const struct sockaddr *sa,
+		    socklen_t len, uint64_t rule_id, uint64_t slot, bool *counted);
 
 /*
  * Makes the records exact for connections that are open now. Single-flight, 4 a second and after a

@@ -89,6 +89,7 @@ struct account {
 	struct account_bpf *skel;
 	struct bpf_link *refresh, *tagged;
 	struct ring_buffer *events;
+	struct account_hint *hints; /* mapped; NULL where the kernel lacks what they need */
 	int sockets_fd, targets_fd, meta_fd, link_fd;
 
 	pthread_mutex_t lock; /* all below */

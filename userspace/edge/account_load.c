@@ -9,6 +9,7 @@
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -43,6 +44,7 @@ static uint64_t effective_capabilities(void)
 }
 
 #define PINNED_MAPS 3
+#define HINTS_SIZE  (ACCOUNT_WORKERS_MAX * sizeof(struct account_hint))
 
 static int fail(struct account_failure *f, enum account_stage stage, int rc, const char *path)
 {
@@ -125,9 +127,34 @@ static int check_meta(struct account *a, bool fresh, struct account_failure *f)
 	return 0;
 }
 
-/* Opens and loads the object; without the kernel's configuration, with CONFIG_HZ = 0. */
-static int load_object(struct account *a, struct bpf_map **pinned, size_t n, bool *fresh,
-		       struct account_failure *f)
+/* The cells that account_connect() writes; NULL when they cannot be mapped, then every socket is
+ * tagged by a system call. */
+static struct account_hint *map_hints(const struct account *a)
+{
+	void *p = mmap(NULL, HINTS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(a->skel->maps.hints), 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* What a kernel may lack without the counts being wrong. */
+struct variant {
+	const char *kconfig; /* NULL: /proc/config.gz or /boot/config-*, whichever there is */
+	bool take_hints;
+};
+
+static const struct variant variants[] = {
+	{NULL, true},
+	{"CONFIG_HZ=0\n", true},
+	{NULL, false},
+	{"CONFIG_HZ=0\n", false},
+};
+
+#define N_VARIANTS (sizeof(variants) / sizeof(variants[0]))
+
+/* Opens and loads one variant of the object. */
+static int load_variant(struct account *a, const struct variant *v, struct bpf_map **pinned,
+			size_t n, bool *fresh, struct account_failure *f)
 {
 	struct bpf_object_open_opts opts;
 	int rc;
@@ -135,10 +162,11 @@ static int load_object(struct account *a, struct bpf_map **pinned, size_t n, boo
 	/* libbpf looks at the padding too, which LIBBPF_OPTS leaves as it was on the stack. */
 	memset(&opts, 0, sizeof(opts));
 	opts.sz = sizeof(opts);
-again:
+	opts.kconfig = v->kconfig;
 	a->skel = account_bpf__open_opts(&opts);
 	if (!a->skel)
 		return fail(f, ACCOUNT_STAGE_LOAD, -errno, a->dir);
+	a->skel->rodata->take_hints = v->take_hints;
 	pinned[0] = a->skel->maps.sockets;
 	pinned[1] = a->skel->maps.targets;
 	pinned[2] = a->skel->maps.meta;
@@ -149,16 +177,27 @@ again:
 		fresh[i] = rc == 0;
 	}
 	rc = account_bpf__load(a->skel);
-	if (rc && rc != -EPERM && !opts.kconfig) {
-		/* The only file that libbpf needs: /proc/config.gz or /boot/config-*. */
-		opts.kconfig = "CONFIG_HZ=0\n";
-		account_bpf__destroy(a->skel);
-		goto again;
-	}
 	if (rc)
 		return fail(f, ACCOUNT_STAGE_LOAD, rc, a->dir);
 	a->fast_syn = a->skel->kconfig->CONFIG_HZ > 0;
+	a->hints = v->take_hints ? map_hints(a) : NULL;
 	return 0;
+}
+
+static int load_object(struct account *a, struct bpf_map **pinned, size_t n, bool *fresh,
+		       struct account_failure *f)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < N_VARIANTS; i++) {
+		rc = load_variant(a, &variants[i], pinned, n, fresh, f);
+		/* Nothing of the programs is at fault for the rest. */
+		if (!rc || f->stage != ACCOUNT_STAGE_LOAD || rc == -EPERM)
+			return rc;
+		if (i + 1 < N_VARIANTS)
+			account_bpf__destroy(a->skel);
+	}
+	return rc;
 }
 
 static int attach_iterator(struct bpf_program *prog, int map_fd, struct bpf_link **link)
@@ -284,6 +323,9 @@ void account_unload(struct account *a)
 	if (a->link_fd >= 0)
 		close(a->link_fd);
 	account_bpf__destroy(a->skel);
+	if (a->hints)
+		munmap(a->hints, HINTS_SIZE);
+	a->hints = NULL;
 	a->events = NULL;
 	a->refresh = a->tagged = NULL;
 	a->skel = NULL;

@@ -29,12 +29,14 @@
 #include "lib/instance.h"
 #include "lib/log.h"
 
-#define SWEEP_PERIOD_MS	 15000
-#define SWEEP_LIMIT_MS	 75000
-#define DRAIN_POLL_MS	 20
-#define SYNC_DELAY_MS	 10 /* changes that come together are taken up together */
-#define FD_RESERVE_MAX	 1024
-#define REFRESH_EVERY_MS 30000
+#define SWEEP_PERIOD_MS 15000
+#define SWEEP_LIMIT_MS	75000
+#define DRAIN_POLL_MS	20
+#define SYNC_DELAY_MS	10 /* changes that come together are taken up together */
+#define FD_RESERVE_MAX	1024
+/* Nobody may ask for weeks. The records that others look at by themselves, with bpftool, are then no
+ * older than this, and those of former targets go. */
+#define REFRESH_EVERY_MS 5000
 
 struct program {
 	struct options options;
@@ -54,6 +56,8 @@ struct program {
 	char bundle_path[4096];
 	struct event *signals[3];
 	struct event *account_news, *every_second, *sync, *drain;
+	struct refresh regular; /* of the records, every REFRESH_EVERY_MS */
+	bool refreshing;
 	uint64_t drain_until_ns, refreshed_ns;
 	char rules_from[512]; /* for the local view */
 	int lock_fd;
@@ -125,16 +129,23 @@ static void on_account_news(evutil_socket_t fd, short what, void *arg)
 	account_poll(arg);
 }
 
+static void on_refreshed(struct refresh *r)
+{
+	struct program *p = (struct program *)((char *)r - offsetof(struct program, regular));
+
+	p->refreshing = false;
+	p->refreshed_ns = clock_mono_ns();
+}
+
 static void on_second(evutil_socket_t fd, short what, void *arg)
 {
 	struct program *p = arg;
 	uint64_t now = clock_mono_ns();
 
 	edge_housekeeping(p->edge);
-	/* Nobody may ask for weeks; records of former targets go all the same. */
-	if (now - p->refreshed_ns > REFRESH_EVERY_MS * NS_PER_MS) {
-		p->refreshed_ns = now;
-		account_refresh(p->account, now - NS_PER_SEC);
+	if (!p->refreshing && now - p->refreshed_ns >= REFRESH_EVERY_MS * NS_PER_MS) {
+		p->refreshing = true;
+		refresher_ask(p->refresher, &p->regular);
 	}
 }
 
@@ -404,6 +415,7 @@ static int start_control(struct program *p)
 		.base = p->base,
 		.edge = p->edge,
 		.account = p->account,
+		.refresher = p->refresher,
 		.bundle = &p->bundle,
 		.bundle_path = p->bundle_path,
 		.saved_path = saved,
@@ -414,14 +426,16 @@ static int start_control(struct program *p)
 
 	if (saved_path(p->options.state_dir, p->options.instance, saved, sizeof(saved)) < 0)
 		return -ENAMETOOLONG;
-	p->refresher = refresher_new(p->base, p->account);
-	c.refresher = p->refresher;
-	p->control = p->refresher ? control_new(&c) : NULL;
+	p->control = control_new(&c);
 	return p->control ? 0 : -ENOMEM;
 }
 
 static int start_rules(struct program *p)
 {
+	p->regular.done = on_refreshed;
+	p->refresher = refresher_new(p->base, p->account);
+	if (!p->refresher)
+		return -errno;
 	if (!p->options.rules)
 		return start_control(p);
 	rulefile_apply(p->options.rules, &p->file, p->edge);

@@ -202,6 +202,7 @@ static int start_address(struct upstream *up, unsigned i)
 	struct target *t = up->want.target;
 	struct io *io = up->want.io ? up->want.io : &up->io;
 	unsigned slot = up->want.io ? up->want.slot + i : i;
+	bool counted = true;
 	int fd, err;
 
 	count(up, &t->attempted);
@@ -211,14 +212,15 @@ static int start_address(struct upstream *up, unsigned i)
 		/* A family this host was built without is an address it cannot reach. */
 		return errno == EAFNOSUPPORT ? ENETUNREACH : errno;
 	}
-	/* Before connect(): what is tagged later is never counted. */
-	if (!up->want.probe && t->slot &&
-	    account_tag_upstream(env->account, fd, t->totals->rule_id, t->slot) < 0)
+	if (up->want.probe || !t->slot)
+		err = connect(fd, &a->sa, addr_len(a)) ? errno : 0;
+	else
+		err = -account_connect(env->account, env->worker, fd, &a->sa, addr_len(a),
+				       t->totals->rule_id, t->slot, &counted);
+	if (!counted)
 		atomic_fetch_add_explicit(&t->totals->untagged, 1, memory_order_relaxed);
-	if (connect(fd, &a->sa, addr_len(a)) < 0 && errno != EINPROGRESS) {
-		err = errno;
+	if (err && err != EINPROGRESS)
 		goto err_fd;
-	}
 	/* Only now: epoll reports a socket that has not begun to connect as OUT|HUP at once. A
 	 * connect that is complete already is reported by the next epoll_wait. */
 	err = -loop_add(env->loop, fd, io, slot, EVENTS);

@@ -34,7 +34,7 @@ struct upstream_want {
 	struct target *target;
 	uint32_t timeout_ms; /* for the target, all its addresses */
 	bool prefer_ipv6;
-	bool probe;	 /* a health check: neither tagged nor counted as an attempt */
+	bool probe; /* a health check: neither tagged nor counted as an attempt */
 	/*
 	 * Whom the sockets' events go to: slots slot .. slot + RESOLVE_ADDRS_MAX - 1 of @io, which
 	 * passes them on with upstream_event(). So the winner's fd stays as it is registered.
