@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* The pipe pool: never pools a pipe that holds data, backs off when refused, gives back. */
+#include <stdio.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "edge/pipe.h"
 #include "selftests/unit/rig.h"
@@ -116,12 +118,58 @@ static void test_refused(void **state)
 	pipe_pool_trim(&pool, 0);
 }
 
+/* As nobody, until little of pipe-user-pages-soft (in pages, all pipes of a user) is left. */
+static int use_up_pages(int left)
+{
+	FILE *f = fopen("/proc/sys/fs/pipe-user-pages-soft", "re");
+	int soft = 0, page = (int)sysconf(_SC_PAGESIZE), fds[2];
+
+	if (!f || fscanf(f, "%d", &soft) != 1 || fclose(f) || setresuid(65534, 65534, 65534))
+		return -1;
+	/* A new pipe has 16 pages before it is resized. */
+	for (int need = soft - left; need > 16;) {
+		int pages = need > 256 + 16 ? 256 : need > 32 ? 32 : 16;
+
+		if (soft < 512 || pipe2(fds, O_CLOEXEC) ||
+		    fcntl(fds[1], F_SETPIPE_SZ, pages * page) < 0)
+			return -1;
+		need -= pages;
+	}
+	return 0;
+}
+
+/* Where the kernel's limit leaves less than the full size, it is taken, and not kept in the pool. */
+static void test_smaller(void **state)
+{
+	int status;
+	pid_t child;
+
+	if (geteuid())
+		skip();
+	child = fork();
+	if (!child) {
+		struct pipe_pool pool = {0};
+		struct pipe *p;
+
+		if (use_up_pages(96))
+			_exit(2);
+		p = pipe_get(&pool, S(1));
+		if (!p || p->size >= PIPE_BYTES || p->size < PIPE_LEAST)
+			_exit(1);
+		pipe_put(&pool, p);
+		_exit(pool.n_idle != 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lend_and_reuse), cmocka_unit_test(test_never_pools_data),
 		cmocka_unit_test(test_trim),	       cmocka_unit_test(test_idle_limit),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refused),	       cmocka_unit_test(test_smaller),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

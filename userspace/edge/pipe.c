@@ -8,7 +8,7 @@
 
 #include "lib/clock.h"
 
-/* A pipe of 256 KiB pins no memory while empty but costs two fds and about 3 KiB of slab. */
+/* An empty pipe pins no memory but costs two fds and about 5 KiB of slab. */
 #define IDLE_MAX 128
 
 static void destroy(struct pipe *p)
@@ -16,6 +16,19 @@ static void destroy(struct pipe *p)
 	close(p->rd);
 	close(p->wr);
 	free(p);
+}
+
+/*
+ * The largest size there is for a new pipe, or less than PIPE_LEAST. pipe(7): above pipe-max-size, and
+ * where all pipes of the user would have more than pipe-user-pages-soft, the unprivileged get EPERM.
+ */
+static int resize(int fd)
+{
+	int size = -1;
+
+	for (int want = PIPE_BYTES; size < 0 && want >= PIPE_LEAST; want /= 2)
+		size = fcntl(fd, F_SETPIPE_SZ, want);
+	return size;
 }
 
 static struct pipe *create(void)
@@ -32,10 +45,8 @@ static struct pipe *create(void)
 	}
 	p->rd = fds[0];
 	p->wr = fds[1];
-	/* pipe(7): beyond pipe-user-pages-soft an unprivileged user gets pipes of two pages, and
-	 * F_SETPIPE_SZ answers EPERM. A pipe that small loses to copying. */
-	size = fcntl(p->wr, F_SETPIPE_SZ, PIPE_BYTES);
-	if (size < PIPE_BYTES) {
+	size = resize(p->wr);
+	if (size < PIPE_LEAST) {
 		destroy(p);
 		return NULL;
 	}
@@ -68,7 +79,8 @@ struct pipe *pipe_get(struct pipe_pool *pool, uint64_t now_ns)
 void pipe_put(struct pipe_pool *pool, struct pipe *p)
 {
 	pool->n_lent--;
-	if (p->held || pool->n_idle >= IDLE_MAX) {
+	/* A small one was made in a moment of need. */
+	if (p->held || p->size < PIPE_BYTES || pool->n_idle >= IDLE_MAX) {
 		destroy(p);
 		return;
 	}
