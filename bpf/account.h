@@ -16,7 +16,9 @@
 #define ACCOUNT_SCOPE_LEN   32
 #define ACCOUNT_NAME_LEN    72
 #define ACCOUNT_HIST_LEN    20
-#define ACCOUNT_INDEX_NONE  255 /* the record of a rule's connections that never got a target */
+
+#define ACCOUNT_INDEX_NONE    255 /* the record of a rule's connections that never got a target */
+#define ACCOUNT_INDEX_REMOVED 254 /* the sum of a rule's former targets */
 
 /* Which end of a relayed connection a socket is. */
 enum account_side {
@@ -84,7 +86,8 @@ struct account_socket {
 
 /*
  * One record of `targets`. The first part is written once, by the insert of user space; after that
- * only the kernel programs write. Bytes are TCP payload bytes.
+ * only the kernel programs write, until no socket carries the record's number any more: then user
+ * space makes it its rule's "(removed)" record, or deletes it. Bytes are TCP payload bytes.
  */
 struct account_target {
 	char scope[ACCOUNT_SCOPE_LEN]; /* whose rule ids these are */

@@ -79,6 +79,13 @@ static inline int rig_open(struct rig *rig)
 	return 0;
 }
 
+/* As a process that starts after this one. */
+static inline int rig_reopen(struct rig *rig)
+{
+	account_close(rig->a);
+	return rig_open(rig);
+}
+
 static inline struct account_record rig_read(struct rig *rig, uint64_t slot)
 {
 	struct account_record r;

@@ -59,7 +59,7 @@ def ask(port, text=b"x", timeout=5):
 
 
 class RealEdge:
-    def __init__(self, server, name="edge-01"):
+    def __init__(self, server, name="edge-01", accounting="user"):
         if os.geteuid():
             raise Skip("the edge needs root")
         self.dir = os.path.join(server.dir, name)
@@ -70,6 +70,7 @@ class RealEdge:
                            timeout=20, check=False)
         equal((p.returncode, p.stdout), (0, self.bundle + "\n"), p.stderr)
         self.server, self.client_name, self.process = server, name, None
+        self.accounting = accounting
         self.start()
 
     def start(self, wait=True):
@@ -77,7 +78,7 @@ class RealEdge:
         self.log = open(self.dir + "/log", "ab")
         self.process = subprocess.Popen(
             [CLIENT, "--bundle", self.bundle, "--instance", self.name, "--state-dir", self.dir + "/state",
-             "--status-socket", self.dir + "/sock", "--accounting", "user", "--workers", "1",
+             "--status-socket", self.dir + "/sock", "--accounting", self.accounting, "--workers", "1",
              "--reconnect-initial-delay-ms", "50", "--reconnect-max-delay-secs", "1",
              "--shutdown-drain-timeout-secs", "1"],
             stderr=self.log, stdout=self.log, stdin=subprocess.DEVNULL)
@@ -103,6 +104,8 @@ class RealEdge:
 
     def __exit__(self, *_):
         self.stop()
+        if self.accounting != "user":
+            subprocess.run([CLIENT, "unpin", "--instance", self.name], capture_output=True, check=False)
         try:
             os.unlink(f"/run/portunus/client-{self.name}.lock")
         except OSError:

@@ -109,6 +109,95 @@ static void test_identity_long(void **state)
 	assert_int_equal(strlen(a.name), ACCOUNT_NAME_LEN - 1);
 }
 
+/* A rule's records have one thing in common, whatever its port, and no other rule has it. */
+static void test_rule_hash(void **state)
+{
+	struct account_target a = identity("file:", base);
+
+	assert_int_equal(account_rule_hash(a.scope, 7), account_rule_hash("file:", 7));
+	assert_int_not_equal(account_rule_hash("file:", 7), account_rule_hash("file:", 8));
+	assert_int_not_equal(account_rule_hash("file:", 7), account_rule_hash("other", 7));
+}
+
+static struct account_target some_figures(void)
+{
+	struct account_target t = identity("file:", base);
+
+	t.bytes_in = 1;
+	t.bytes_out = 2;
+	t.received_in = 3;
+	t.received_out = 4;
+	t.attempted = 5;
+	t.ok = 6;
+	t.failed = 7;
+	t.aborted = 8;
+	t.active = 9;
+	t.resets = 10;
+	t.retransmits = 11;
+	t.srtt_us = 12;
+	t.connect_us = 13;
+	t.connect_us_sum = 14;
+	t.connect_us_max = 15;
+	t.connect_hist[0] = 16;
+	t.connect_hist[ACCOUNT_HIST_LEN - 1] = 17;
+	t.last_errno = 18;
+	return t;
+}
+
+static void test_sums(void **state)
+{
+	struct account_target t = some_figures(), sum = {.connect_us_max = 20};
+	struct account_record r;
+
+	account_target_add(&sum, &t);
+	account_target_add(&sum, &t);
+	account_record_of(&sum, &r);
+	assert_int_equal(r.bytes_in, 2);
+	assert_int_equal(r.bytes_out, 4);
+	assert_int_equal(r.received_in, 6);
+	assert_int_equal(r.received_out, 8);
+	assert_int_equal(r.attempted, 10);
+	assert_int_equal(r.ok, 12);
+	assert_int_equal(r.failed, 14);
+	assert_int_equal(r.aborted, 16);
+	assert_int_equal(r.active, 18);
+	assert_int_equal(r.resets, 20);
+	assert_int_equal(r.retransmits, 22);
+	assert_int_equal(r.connect_us_sum, 28);
+	assert_int_equal(r.connect_us_max, 20);
+	assert_int_equal(r.connect_hist[0], 32);
+	assert_int_equal(r.connect_hist[ACCOUNT_HIST_LEN - 1], 34);
+	/* Not sums. */
+	assert_int_equal(r.srtt_us, 0);
+	assert_int_equal(r.connect_us, 0);
+	assert_int_equal(r.last_errno, 0);
+}
+
+/* Of two sums the one that was made of the other is told apart, by any figure. */
+static void test_includes(void **state)
+{
+	struct account_target a = some_figures(), b = a;
+
+	assert_true(account_target_includes(&a, &b));
+	assert_true(account_target_includes(&b, &a));
+	for (int i = 0; i < 4; i++) {
+		__u64 *figures[] = {&b.bytes_in, &b.received_out, &b.resets,
+				    &b.connect_hist[ACCOUNT_HIST_LEN - 1]};
+
+		b = a;
+		*figures[i] += 1;
+		assert_true(account_target_includes(&b, &a));
+		assert_false(account_target_includes(&a, &b));
+	}
+}
+
+static int add(struct slot_table *s, uint64_t number, uint64_t rule, enum slot_state state)
+{
+	return slot_table_add(s, &(struct slot){.number = number,
+						.rule = rule,
+						.state = (uint8_t)state});
+}
+
 static void test_table(void **state)
 {
 	struct slot_table s = {0};
@@ -117,12 +206,11 @@ static void test_table(void **state)
 
 	assert_null(slot_table_find(&s, 1, NULL));
 	for (uint64_t i = 1; i <= 5000; i++)
-		assert_int_equal(slot_table_add(&s, i, i % 2500 * 0x9e3779b97f4a7c15, SLOT_FOUND),
-				 0);
+		assert_int_equal(add(&s, i, i % 2500 * 0x9e3779b97f4a7c15, SLOT_FOUND), 0);
 	for (uint64_t i = 0; i < 2500; i++) {
-		uint64_t hash = i * 0x9e3779b97f4a7c15;
+		uint64_t rule = i * 0x9e3779b97f4a7c15;
 
-		for (e = NULL, seen = 0; (e = slot_table_find(&s, hash, e)); seen++)
+		for (e = NULL, seen = 0; (e = slot_table_find(&s, rule, e)); seen++)
 			assert_int_equal(e->number % 2500, i);
 		assert_int_equal(seen, 2);
 	}
@@ -133,9 +221,21 @@ static void test_table(void **state)
 	for (uint64_t i = 0; i < 2500; i++)
 		assert_int_equal(!slot_table_find(&s, i * 0x9e3779b97f4a7c15, NULL), i % 2 == 0);
 	for (uint64_t i = 0; i < 2500; i++)
-		assert_int_equal(slot_table_add(&s, 9000 + i, i, SLOT_HELD), 0);
+		assert_int_equal(add(&s, 9000 + i, i, SLOT_HELD), 0);
 	assert_int_equal(s.n, 5000);
-	assert_int_equal(slot_table_find(&s, 17, NULL)->number, 9017);
+	e = slot_table_find(&s, 17, NULL);
+	assert_int_equal(e->number, 9017);
+	/* What the collector has to look at is counted. */
+	assert_int_equal(s.leaving, 0);
+	slot_table_set(&s, e, SLOT_RETIRED);
+	slot_table_set(&s, slot_table_find(&s, 18, NULL), SLOT_RETIRED);
+	assert_int_equal(s.leaving, 2);
+	slot_table_set(&s, e, SLOT_DROPPED);
+	assert_int_equal(s.leaving, 2);
+	slot_table_set(&s, e, SLOT_REMOVED);
+	assert_int_equal(s.leaving, 1);
+	slot_table_remove(&s, slot_table_find(&s, 18, NULL));
+	assert_int_equal(s.leaving, 0);
 	slot_table_free(&s);
 	assert_null(slot_table_find(&s, 17, NULL));
 }
@@ -229,7 +329,11 @@ static void test_user_mode(void **state)
 	assert_int_equal(account_event_fd(a), -1);
 	account_poll(a);
 	account_slot_put(a, 1);
+	account_slots_drop(a, 1);
 	account_slots_settled(a);
+	r.bytes_in = 1;
+	account_read_removed(a, 1, &r);
+	assert_int_equal(r.bytes_in, 0);
 	account_close(a);
 }
 
@@ -251,6 +355,9 @@ int main(void)
 		cmocka_unit_test(test_identity_differs),
 		cmocka_unit_test(test_identity_unassigned),
 		cmocka_unit_test(test_identity_long),
+		cmocka_unit_test(test_rule_hash),
+		cmocka_unit_test(test_sums),
+		cmocka_unit_test(test_includes),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_user_mode),

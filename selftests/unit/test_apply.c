@@ -174,7 +174,7 @@ static void test_targets_change(void **state)
 	assert_ptr_equal(rs->service->totals, totals);
 	assert_ptr_equal(rs->service->target[0], b);
 	/* The one that went is shown until its connection is gone, and its health is no news. */
-	assert_ptr_equal(rs->retired->target, a);
+	assert_ptr_equal(rs->retired, a);
 	assert_false(atomic_load(&a->monitored));
 	assert_true(atomic_load(&b->monitored));
 	assert_true(alive(c, u));

@@ -43,7 +43,7 @@ static void test_sums(void **state)
 	struct sheet s;
 	struct target *a, *b;
 	struct rule_totals *totals;
-	struct retired gone = {0};
+	struct target *gone;
 
 	open_sheet(&s, 3);
 	a = s.rs->service->target[0];
@@ -55,9 +55,9 @@ static void test_sums(void **state)
 	atomic_store(&b->written_out, 200);
 	s.rs->gone_in = 5;
 	s.rs->gone_out = 50;
-	gone.target = s.rs->service->target[2];
-	atomic_store(&gone.target->written_in, 1);
-	s.rs->retired = &gone; /* counted as a former one too */
+	gone = s.rs->service->target[2];
+	atomic_store(&gone->written_in, 1);
+	s.rs->retired = gone; /* counted as a former one too */
 	atomic_store(&totals->accepted, 9);
 	atomic_store(&totals->active, 2);
 	atomic_store(&totals->hedged, 1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* A rule's totals over targets that go and come back: with a stand-in for the kernel's records. */
+/* A rule's totals over targets that go and come back: with a stand-in for the account's records. */
 #include <event2/event.h>
 
 #include "edge/account.h"
@@ -8,7 +8,7 @@
 #include "edge/worker.h"
 #include "selftests/unit/rig.h"
 
-/* The records by slot; one is there until it is deleted, as the kernel's map. */
+/* The records by slot; one is there until it is made part of the sum or deleted. One rule only. */
 struct account {
 	struct {
 		uint16_t port;
@@ -16,6 +16,7 @@ struct account {
 		uint64_t in, out;
 	} record[16];
 	uint64_t n;
+	uint64_t removed; /* the sum's bytes in */
 };
 
 enum account_mode account_mode(const struct account *a)
@@ -48,10 +49,33 @@ void account_slot_put(struct account *a, uint64_t slot)
 	a->record[slot].held = false;
 }
 
+void account_slots_drop(struct account *a, uint64_t rule_id)
+{
+	memset(a->record, 0, sizeof(a->record));
+	a->removed = 0;
+}
+
+/* What the collector does once no socket carries it. */
+static void quiet(struct account *a, uint64_t slot)
+{
+	assert_false(a->record[slot].held);
+	a->removed += a->record[slot].in;
+	a->record[slot].there = false;
+}
+
+void account_read_removed(struct account *a, uint64_t rule_id, struct account_record *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->bytes_in = a->removed;
+	for (uint64_t i = 1; i <= a->n; i++)
+		if (a->record[i].there && !a->record[i].held)
+			out->bytes_in += a->record[i].in;
+}
+
 int account_read(struct account *a, uint64_t slot, struct account_record *out)
 {
-	if (!a->record[slot].there)
-		return -ENOENT;
+	/* Others are not this process's to read: they may go at any time. */
+	assert_true(a->record[slot].held);
 	memset(out, 0, sizeof(*out));
 	out->bytes_in = a->record[slot].in;
 	out->bytes_out = a->record[slot].out;
@@ -154,12 +178,11 @@ static void test_late_bytes(void **state)
 	assert_false(t->account.record[slot].held);
 	t->account.record[slot].in = 150;
 	expect_total(t, 150);
-	edge_housekeeping(t->e);
-	/* Deleted when no socket carries it: the sum stays, at every moment. */
-	t->account.record[slot].there = false;
+	assert_null(rs->retired);
+	/* No socket carries it: the sum stays. */
+	quiet(&t->account, slot);
 	expect_total(t, 150);
 	edge_housekeeping(t->e);
-	assert_null(rs->retired);
 	expect_total(t, 150);
 	close_table(t);
 }
@@ -180,6 +203,14 @@ static void test_comes_back(void **state)
 	edge_housekeeping(t->e);
 	assert_true(t->account.record[slot].held);
 	expect_total(t, 100);
+	/* Gone for longer: it begins at zero, and the sum has what it had. */
+	targets(t, 12, 13);
+	edge_housekeeping(t->e);
+	quiet(&t->account, slot);
+	targets(t, 11, 12);
+	assert_int_not_equal(rs->service->target[0]->slot, slot);
+	t->account.record[rs->service->target[0]->slot].in = 5;
+	expect_total(t, 105);
 	close_table(t);
 }
 
@@ -197,10 +228,25 @@ static void test_comes_back_at_once(void **state)
 	t->account.record[rs->service->target[0]->slot].in = 7;
 	expect_total(t, 107);
 	edge_housekeeping(t->e);
-	t->account.record[slot].there = false;
-	edge_housekeeping(t->e);
 	expect_total(t, 107);
+	quiet(&t->account, slot);
+	expect_total(t, 107);
+	close_table(t);
+}
+
+/* Of a rule that is gone nothing is left for the next one with its id. */
+static void test_rule_goes(void **state)
+{
+	struct table *t = open_table();
+	struct rule_state *rs = targets(t, 11, 12);
+
+	t->account.record[rs->service->target[0]->slot].in = 100;
+	targets(t, 12, 13);
+	edge_housekeeping(t->e);
+	targets(t, 13, 14); /* one former target given back, one not yet */
 	assert_int_equal(edge_remove(t->e, 1), 0);
+	targets(t, 12, 13);
+	expect_total(t, 0);
 	close_table(t);
 }
 
@@ -210,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_late_bytes),
 		cmocka_unit_test(test_comes_back),
 		cmocka_unit_test(test_comes_back_at_once),
+		cmocka_unit_test(test_rule_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

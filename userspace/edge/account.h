@@ -72,15 +72,21 @@ bool account_fast_syn(const struct account *a);
  */
 int account_slot_get(struct account *a, const struct account_key *key, uint64_t *slot);
 /*
- * Gives a slot back, when no thread will tag with it any more. Its record is deleted by a later
- * account_refresh(), once no socket carries the slot; asked for again before that, it is the same
- * record with its counters. Main thread.
+ * Gives the slot of a target that its rule no longer has back, when no thread will tag with it any
+ * more. A later account_refresh() adds its figures to those of the rule's other former targets, once
+ * no socket carries the slot; asked for again before that, it is the same record with its counters.
+ * Main thread.
  */
 void account_slot_put(struct account *a, uint64_t slot);
 /*
- * Every rule there is has asked for its slots: pinned records that nobody claimed belong to rules
- * that are gone, and go when no socket carries them. Without this call they stay until the map is
- * full. Main thread.
+ * The same for all slots of a rule that is gone, of which nothing is kept: the records are deleted.
+ * Main thread.
+ */
+void account_slots_drop(struct account *a, uint64_t rule_id);
+/*
+ * Every rule there is has asked for its slots. Pinned records that nobody claimed are former targets
+ * of these rules, or belong to rules that are gone and go when no socket carries them. Without this
+ * call all of them stay until the map is full. Main thread.
  */
 void account_slots_settled(struct account *a);
 
@@ -116,6 +122,12 @@ int account_connect(struct account *a, unsigned worker, int fd, const struct soc
 int account_refresh(struct account *a, uint64_t not_before_ns);
 /* Reads one record; -ENOENT for a slot that is not there. Main thread. */
 int account_read(struct account *a, uint64_t slot, struct account_record *out);
+/*
+ * What a rule got by targets that it no longer has and whose slots nobody holds: a sum that outlives
+ * their records and the process, and does not go down. Averages and the last error are 0, all of it in
+ * user mode. Main thread.
+ */
+void account_read_removed(struct account *a, uint64_t rule_id, struct account_record *out);
 
 /*
  * A number, not 0, for the records' lifetime: the same one again means that no record was reset in

@@ -57,6 +57,12 @@ void account_identity(struct account_target *t, const char *scope, const struct 
 	t->listen_port = key->listen_port;
 }
 
+uint64_t account_rule_hash(const char *scope, uint64_t rule_id)
+{
+	return fnv(fnv(FNV_BASIS, scope, strnlen(scope, ACCOUNT_SCOPE_LEN)), &rule_id,
+		   sizeof(rule_id));
+}
+
 bool account_identity_equal(const struct account_target *a, const struct account_target *b)
 {
 	return a->rule_id == b->rule_id && a->listen_port == b->listen_port && a->port == b->port &&

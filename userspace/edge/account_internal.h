@@ -43,33 +43,40 @@ char *account_explain(const struct account_failure *f, char *buf, size_t size);
 void account_identity(struct account_target *t, const char *scope, const struct account_key *key);
 bool account_identity_equal(const struct account_target *a, const struct account_target *b);
 uint64_t account_identity_hash(const struct account_target *t);
+/* Of a rule, whatever its port: what all its records have in common. */
+uint64_t account_rule_hash(const char *scope, uint64_t rule_id);
 
 enum slot_state {
 	SLOT_EMPTY,
 	SLOT_FOUND,   /* pinned by an earlier process, not asked for yet */
 	SLOT_HELD,    /* somebody in this process counts with it */
-	SLOT_RETIRED, /* given back; goes when no socket carries it any more */
+	SLOT_RETIRED, /* given back; joins the removed ones when no socket carries it any more */
+	SLOT_DROPPED, /* its rule is gone; is deleted when no socket carries it any more */
+	SLOT_REMOVED, /* the sum of a rule's former targets; no socket ever carries it */
 };
 
 /* One record of the pinned map, as user space knows it. */
 struct slot {
 	uint64_t number;
-	uint64_t hash;
+	uint64_t rule;
+	uint64_t hash; /* of the identity */
 	uint32_t next; /* in its bucket; index + 1, 0 ends */
 	uint8_t state; /* enum slot_state */
 	uint8_t quiet; /* passes in a row that saw no socket of it */
 };
 
-/* All of them, found by identity. Guarded by account.lock. */
+/* All of them, found by rule. Guarded by account.lock. */
 struct slot_table {
 	struct slot *slots;
 	uint32_t *buckets; /* index + 1 into slots */
-	uint32_t n, size, n_buckets, free, retired;
+	uint32_t n, size, n_buckets, free;
+	uint32_t leaving; /* retired and dropped ones: the collector has something to do */
 };
 
-int slot_table_add(struct slot_table *s, uint64_t number, uint64_t hash, enum slot_state state);
-/* The next entry with this hash after @after (NULL: the first), or NULL. */
-struct slot *slot_table_find(const struct slot_table *s, uint64_t hash, const struct slot *after);
+int slot_table_add(struct slot_table *s, const struct slot *slot);
+/* The next entry of this rule after @after (NULL: the first), or NULL. */
+struct slot *slot_table_find(const struct slot_table *s, uint64_t rule, const struct slot *after);
+void slot_table_set(struct slot_table *s, struct slot *e, enum slot_state state);
 void slot_table_remove(struct slot_table *s, struct slot *e);
 void slot_table_free(struct slot_table *s);
 
@@ -126,10 +133,24 @@ int account_tagged_prog_fd(const struct account *a);
 
 /* account_slots.c */
 int account_slots_init(struct account *a);
-/* One pass of the collector: deletes records that no socket needs. Under the lock. */
+/* One pass of the collector: takes away records that no socket needs. Under the lock. */
 void account_collect(struct account *a);
+/* Deletes a record that no socket carries; where the kernel refuses, the collector tries again. */
+bool account_slot_delete(struct account *a, struct slot *e);
+
+/* account_removed.c; all under the lock */
+/*
+ * Takes a record that no socket carries out of the map, or makes it its rule's "(removed)" one. Either
+ * way the rule's figures stay the same. Returns whether there is one record less.
+ */
+bool account_remove(struct account *a, struct slot *e);
+/* Tells the later from the earlier of two "(removed)" records, which a crash can leave. */
+void account_removed_init(struct account *a);
+void account_target_add(struct account_target *sum, const struct account_target *t);
+bool account_target_includes(const struct account_target *t, const struct account_target *other);
 
 /* account_read.c */
+void account_record_of(const struct account_target *t, struct account_record *out);
 /* Reads an iterator to its end; *out, if @out is not NULL, gets what it printed (caller frees). */
 int account_iterate(struct bpf_link *link, void **out, size_t *len);
 

@@ -102,6 +102,28 @@ int account_refresh(struct account *a, uint64_t not_before_ns)
 	return rc;
 }
 
+void account_record_of(const struct account_target *t, struct account_record *out)
+{
+	out->bytes_in = t->bytes_in;
+	out->bytes_out = t->bytes_out;
+	out->received_in = t->received_in;
+	out->received_out = t->received_out;
+	out->attempted = t->attempted;
+	out->ok = t->ok;
+	out->failed = t->failed;
+	out->aborted = t->aborted;
+	out->active = t->active;
+	out->resets = t->resets;
+	out->retransmits = t->retransmits;
+	out->srtt_us = t->srtt_us;
+	out->connect_us = t->connect_us;
+	out->connect_us_sum = t->connect_us_sum;
+	out->connect_us_max = t->connect_us_max;
+	_Static_assert(sizeof(out->connect_hist) == sizeof(t->connect_hist), "histogram");
+	memcpy(out->connect_hist, t->connect_hist, sizeof(out->connect_hist));
+	out->last_errno = (int)t->last_errno;
+}
+
 int account_read(struct account *a, uint64_t slot, struct account_record *out)
 {
 	struct account_target t;
@@ -111,24 +133,7 @@ int account_read(struct account *a, uint64_t slot, struct account_record *out)
 		return -ENOENT;
 	if (bpf_map_lookup_elem(a->targets_fd, &slot, &t))
 		return -errno;
-	out->bytes_in = t.bytes_in;
-	out->bytes_out = t.bytes_out;
-	out->received_in = t.received_in;
-	out->received_out = t.received_out;
-	out->attempted = t.attempted;
-	out->ok = t.ok;
-	out->failed = t.failed;
-	out->aborted = t.aborted;
-	out->active = t.active;
-	out->resets = t.resets;
-	out->retransmits = t.retransmits;
-	out->srtt_us = t.srtt_us;
-	out->connect_us = t.connect_us;
-	out->connect_us_sum = t.connect_us_sum;
-	out->connect_us_max = t.connect_us_max;
-	_Static_assert(sizeof(out->connect_hist) == sizeof(t.connect_hist), "histogram");
-	memcpy(out->connect_hist, t.connect_hist, sizeof(out->connect_hist));
-	out->last_errno = (int)t.last_errno;
+	account_record_of(&t, out);
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Which record of the pinned map is whose. User space inserts and deletes records and never writes
- * one: the kernel programs add to them at any time.
+ * one that a socket may carry: the kernel programs add to it at any time.
  */
 #include "edge/account_internal.h"
 
@@ -34,7 +34,7 @@ static int grow(struct slot_table *s)
 	s->size = size;
 	for (uint32_t i = 0; i < s->n; i++) {
 		struct slot *e = &s->slots[i];
-		uint32_t *head = &buckets[e->hash & (size - 1)];
+		uint32_t *head = &buckets[e->rule & (size - 1)];
 
 		if (e->state == SLOT_EMPTY)
 			continue;
@@ -44,7 +44,12 @@ static int grow(struct slot_table *s)
 	return 0;
 }
 
-int slot_table_add(struct slot_table *s, uint64_t number, uint64_t hash, enum slot_state state)
+static bool is_leaving(const struct slot *e)
+{
+	return e->state == SLOT_RETIRED || e->state == SLOT_DROPPED;
+}
+
+int slot_table_add(struct slot_table *s, const struct slot *slot)
 {
 	uint32_t i, *head;
 
@@ -58,35 +63,43 @@ int slot_table_add(struct slot_table *s, uint64_t number, uint64_t hash, enum sl
 			return rc;
 		i = s->n++;
 	}
-	head = &s->buckets[hash & (s->n_buckets - 1)];
-	s->slots[i] = (struct slot){number, hash, *head, (uint8_t)state, 0};
+	head = &s->buckets[slot->rule & (s->n_buckets - 1)];
+	s->slots[i] = *slot;
+	s->slots[i].next = *head;
+	s->leaving += is_leaving(slot);
 	*head = i + 1;
 	return 0;
 }
 
-struct slot *slot_table_find(const struct slot_table *s, uint64_t hash, const struct slot *after)
+struct slot *slot_table_find(const struct slot_table *s, uint64_t rule, const struct slot *after)
 {
 	uint32_t i;
 
 	if (!s->n_buckets)
 		return NULL;
-	i = after ? after->next : s->buckets[hash & (s->n_buckets - 1)];
-	while (i && s->slots[i - 1].hash != hash)
+	i = after ? after->next : s->buckets[rule & (s->n_buckets - 1)];
+	while (i && s->slots[i - 1].rule != rule)
 		i = s->slots[i - 1].next;
 	return i ? &s->slots[i - 1] : NULL;
+}
+
+void slot_table_set(struct slot_table *s, struct slot *e, enum slot_state state)
+{
+	s->leaving -= is_leaving(e);
+	e->state = (uint8_t)state;
+	e->quiet = 0;
+	s->leaving += is_leaving(e);
 }
 
 void slot_table_remove(struct slot_table *s, struct slot *e)
 {
 	uint32_t self = (uint32_t)(e - s->slots) + 1;
-	uint32_t *p = &s->buckets[e->hash & (s->n_buckets - 1)];
+	uint32_t *p = &s->buckets[e->rule & (s->n_buckets - 1)];
 
 	while (*p != self)
 		p = &s->slots[*p - 1].next;
 	*p = e->next;
-	if (e->state == SLOT_RETIRED)
-		s->retired--;
-	e->state = SLOT_EMPTY;
+	slot_table_set(s, e, SLOT_EMPTY);
 	e->next = s->free;
 	s->free = self;
 }
@@ -96,6 +109,16 @@ void slot_table_free(struct slot_table *s)
 	free(s->slots);
 	free(s->buckets);
 	memset(s, 0, sizeof(*s));
+}
+
+static int add_record(struct account *a, uint64_t number, const struct account_target *t,
+		      enum slot_state state)
+{
+	return slot_table_add(&a->slots,
+			      &(struct slot){.number = number,
+					     .rule = account_rule_hash(t->scope, t->rule_id),
+					     .hash = account_identity_hash(t),
+					     .state = (uint8_t)state});
 }
 
 /* Reads the pinned map once, in batches (10,000 records: a few milliseconds). */
@@ -120,36 +143,35 @@ int account_slots_init(struct account *a)
 		}
 		first = false;
 		for (uint32_t i = 0; i < n && !rc; i++) {
-			rc = slot_table_add(&a->slots, keys[i], account_identity_hash(&values[i]),
-					    SLOT_FOUND);
+			rc = add_record(a, keys[i], &values[i],
+					values[i].index == ACCOUNT_INDEX_REMOVED ? SLOT_REMOVED
+										 : SLOT_FOUND);
 			if (keys[i] >= a->next_slot)
 				a->next_slot = keys[i] + 1;
 		}
 	}
 	free(values);
 	free(keys);
+	if (!rc)
+		account_removed_init(a);
 	return rc;
 }
 
 /* The oldest record of this identity that nobody holds. */
-static struct slot *find_unheld(struct account *a, const struct account_target *want, uint64_t hash)
+static struct slot *find_unheld(struct account *a, const struct account_target *want)
 {
+	uint64_t rule = account_rule_hash(want->scope, want->rule_id);
+	uint64_t hash = account_identity_hash(want);
 	struct account_target have;
 	struct slot *best = NULL;
 
-	for (struct slot *e = NULL; (e = slot_table_find(&a->slots, hash, e));)
-		if (e->state != SLOT_HELD && (!best || e->number < best->number) &&
+	for (struct slot *e = NULL; (e = slot_table_find(&a->slots, rule, e));)
+		if (e->hash == hash && e->state != SLOT_HELD &&
+		    (!best || e->number < best->number) &&
 		    !bpf_map_lookup_elem(a->targets_fd, &e->number, &have) &&
 		    account_identity_equal(want, &have))
 			best = e;
 	return best;
-}
-
-static void set_state(struct slot_table *s, struct slot *e, enum slot_state state)
-{
-	s->retired += (state == SLOT_RETIRED) - (e->state == SLOT_RETIRED);
-	e->state = (uint8_t)state;
-	e->quiet = 0;
 }
 
 static int by_number(const void *a, const void *b)
@@ -183,10 +205,14 @@ static bool in_use(const struct account_tagged *t, size_t n, uint64_t slot)
 	return n && bsearch(&key, t, n, sizeof(*t), by_number);
 }
 
-static void delete_record(struct account *a, struct slot *e)
+bool account_slot_delete(struct account *a, struct slot *e)
 {
-	if (!bpf_map_delete_elem(a->targets_fd, &e->number) || errno == ENOENT)
-		slot_table_remove(&a->slots, e);
+	if (bpf_map_delete_elem(a->targets_fd, &e->number) && errno != ENOENT) {
+		slot_table_set(&a->slots, e, SLOT_DROPPED);
+		return false;
+	}
+	slot_table_remove(&a->slots, e);
+	return true;
 }
 
 void account_collect(struct account *a)
@@ -196,20 +222,24 @@ void account_collect(struct account *a)
 	bool older = false;
 	size_t n = 0;
 
-	if ((!a->slots.retired && !a->old_pins) || now - a->collected_ns < COLLECT_NS)
+	if ((!a->slots.leaving && !a->old_pins) || now - a->collected_ns < COLLECT_NS)
 		return;
 	a->collected_ns = now;
 	if (tagged_now(a, &t, &n))
 		return;
-	for (uint32_t i = 0; i < a->slots.n && a->slots.retired; i++) {
+	for (uint32_t i = 0; i < a->slots.n && a->slots.leaving; i++) {
 		struct slot *e = &a->slots.slots[i];
 
-		if (e->state != SLOT_RETIRED)
+		if (!is_leaving(e))
 			continue;
 		if (in_use(t, n, e->number))
 			e->quiet = 0;
-		else if (++e->quiet >= QUIET_ENOUGH)
-			delete_record(a, e);
+		else if (++e->quiet < QUIET_ENOUGH)
+			continue;
+		else if (e->state == SLOT_RETIRED)
+			account_remove(a, e);
+		else
+			account_slot_delete(a, e);
 	}
 	for (size_t i = 0; i < n; i++)
 		older |= t[i].born_ns && t[i].born_ns < a->opened_ns;
@@ -219,8 +249,9 @@ void account_collect(struct account *a)
 }
 
 /*
- * Makes room: deletes what earlier processes left and no socket carries. One pass is enough, for
- * nobody tags with those slots any more. Returns whether anything went.
+ * Makes room: takes away what earlier processes left and no socket carries. One pass is enough, for
+ * nobody tags with those slots any more. Whose rules have not asked yet keep their figures, if not
+ * by target. Returns whether anything went.
  */
 static bool evict_unclaimed(struct account *a)
 {
@@ -233,16 +264,14 @@ static bool evict_unclaimed(struct account *a)
 	for (uint32_t i = 0; i < a->slots.n; i++) {
 		struct slot *e = &a->slots.slots[i];
 
-		if (e->state == SLOT_FOUND && !in_use(t, n, e->number)) {
-			delete_record(a, e);
-			went = true;
-		}
+		if (e->state == SLOT_FOUND && !in_use(t, n, e->number))
+			went |= account_remove(a, e);
 	}
 	free(t);
 	return went;
 }
 
-static int insert(struct account *a, const struct account_target *t, uint64_t hash, uint64_t *slot)
+static int insert(struct account *a, const struct account_target *t, uint64_t *slot)
 {
 	struct account_meta m = {.layout = ACCOUNT_LAYOUT};
 	uint64_t number = a->next_slot;
@@ -262,7 +291,7 @@ static int insert(struct account *a, const struct account_target *t, uint64_t ha
 			return -ENOSPC;
 		retried = true;
 	}
-	rc = slot_table_add(&a->slots, number, hash, SLOT_HELD);
+	rc = add_record(a, number, t, SLOT_HELD);
 	if (rc) {
 		bpf_map_delete_elem(a->targets_fd, &number);
 		return rc;
@@ -275,21 +304,19 @@ int account_slot_get(struct account *a, const struct account_key *key, uint64_t 
 {
 	struct account_target want;
 	struct slot *e;
-	uint64_t hash;
 	int rc = 0;
 
 	*slot = 0;
 	if (a->mode != ACCOUNT_BPF)
 		return 0;
 	account_identity(&want, a->scope, key);
-	hash = account_identity_hash(&want);
 	pthread_mutex_lock(&a->lock);
-	e = find_unheld(a, &want, hash);
+	e = find_unheld(a, &want);
 	if (e) {
-		set_state(&a->slots, e, SLOT_HELD);
+		slot_table_set(&a->slots, e, SLOT_HELD);
 		*slot = e->number;
 	} else {
-		rc = insert(a, &want, hash, slot);
+		rc = insert(a, &want, slot);
 	}
 	pthread_mutex_unlock(&a->lock);
 	return rc;
@@ -298,14 +325,45 @@ int account_slot_get(struct account *a, const struct account_key *key, uint64_t 
 void account_slot_put(struct account *a, uint64_t slot)
 {
 	struct account_target t;
+	uint64_t rule;
 
 	if (a->mode != ACCOUNT_BPF || !slot || bpf_map_lookup_elem(a->targets_fd, &slot, &t))
 		return;
+	rule = account_rule_hash(t.scope, t.rule_id);
 	pthread_mutex_lock(&a->lock);
-	for (struct slot *e = NULL; (e = slot_table_find(&a->slots, account_identity_hash(&t), e));)
+	for (struct slot *e = NULL; (e = slot_table_find(&a->slots, rule, e));)
 		if (e->number == slot && e->state == SLOT_HELD)
-			set_state(&a->slots, e, SLOT_RETIRED);
+			slot_table_set(&a->slots, e, SLOT_RETIRED);
 	pthread_mutex_unlock(&a->lock);
+}
+
+void account_slots_drop(struct account *a, uint64_t rule_id)
+{
+	uint64_t rule = account_rule_hash(a->scope, rule_id);
+	struct slot *e, *next;
+
+	if (a->mode != ACCOUNT_BPF)
+		return;
+	pthread_mutex_lock(&a->lock);
+	for (e = slot_table_find(&a->slots, rule, NULL); e; e = next) {
+		next = slot_table_find(&a->slots, rule, e);
+		/* At once, for a rule that takes the id may soon have a sum of its own. */
+		if (e->state == SLOT_REMOVED)
+			account_slot_delete(a, e);
+		else
+			slot_table_set(&a->slots, e, SLOT_DROPPED);
+	}
+	pthread_mutex_unlock(&a->lock);
+}
+
+static bool is_served(const struct account *a, uint64_t rule)
+{
+	struct slot *e = NULL;
+
+	while ((e = slot_table_find(&a->slots, rule, e)))
+		if (e->state == SLOT_HELD)
+			return true;
+	return false;
 }
 
 void account_slots_settled(struct account *a)
@@ -313,8 +371,15 @@ void account_slots_settled(struct account *a)
 	if (a->mode != ACCOUNT_BPF)
 		return;
 	pthread_mutex_lock(&a->lock);
-	for (uint32_t i = 0; i < a->slots.n; i++)
-		if (a->slots.slots[i].state == SLOT_FOUND)
-			set_state(&a->slots, &a->slots.slots[i], SLOT_RETIRED);
+	for (uint32_t i = 0; i < a->slots.n; i++) {
+		struct slot *e = &a->slots.slots[i];
+
+		if (e->state != SLOT_FOUND && e->state != SLOT_REMOVED)
+			continue;
+		if (!is_served(a, e->rule))
+			slot_table_set(&a->slots, e, SLOT_DROPPED);
+		else if (e->state == SLOT_FOUND)
+			slot_table_set(&a->slots, e, SLOT_RETIRED);
+	}
 	pthread_mutex_unlock(&a->lock);
 }

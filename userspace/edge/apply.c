@@ -140,46 +140,21 @@ static void barrier(struct edge *e)
 
 /* ---- versions ---- */
 
-/* Targets that @old had and the rule no longer has: shown in its totals until they are gone. */
+/* Targets that @old had and the rule no longer has: they stay in its totals. */
 static void retire_missing(struct rule_state *rs, const struct service *old)
 {
 	for (unsigned i = 0; i < old->n; i++) {
 		struct target *t = old->target[i];
-		struct retired *r;
 		bool kept = false;
 
 		for (unsigned k = 0; k < rs->service->n; k++)
 			kept |= rs->service->target[k] == t;
-		r = kept ? NULL : calloc(1, sizeof(*r));
+		if (kept)
+			continue;
 		/* What its last dials come to is no news of this rule any more. */
-		if (!kept)
-			atomic_store(&t->monitored, false);
-		if (!r)
-			continue;
-		r->target = target_ref(t);
-		r->next = rs->retired;
-		rs->retired = r;
-	}
-}
-
-/* A target that came back before its record was gone has that again, with the bytes in it. */
-static void drop_taken_over(struct rule_state *rs)
-{
-	struct retired **at = &rs->retired;
-
-	while (*at) {
-		struct retired *r = *at;
-		bool taken = false;
-
-		for (unsigned i = 0; i < rs->service->n && r->given_back && r->target->slot; i++)
-			taken |= rs->service->target[i]->slot == r->target->slot;
-		if (!taken) {
-			at = &r->next;
-			continue;
-		}
-		*at = r->next;
-		target_unref(r->target);
-		free(r);
+		atomic_store(&t->monitored, false);
+		t->next = rs->retired;
+		rs->retired = target_ref(t);
 	}
 }
 
@@ -199,7 +174,6 @@ static void replace_service(struct rule_state *rs, struct service *s)
 
 	rs->service = s;
 	service_in_force(s);
-	drop_taken_over(rs);
 	retire_missing(rs, old);
 	for (unsigned i = 0; i < rs->n_listeners; i++) {
 		unsigned w = rs->n_listeners == 1 ? rs->worker : i;
@@ -238,6 +212,16 @@ static struct rule_state *add_state(struct edge *e, const struct rule *rule)
 	return rs;
 }
 
+static void forget_retired(struct rule_state *rs)
+{
+	while (rs->retired) {
+		struct target *t = rs->retired;
+
+		rs->retired = t->next;
+		target_unref(t);
+	}
+}
+
 /* Takes a rule out of the table. Its listeners are closed already, and a barrier was passed. */
 static void forget(struct rule_state *rs)
 {
@@ -249,22 +233,12 @@ static void forget(struct rule_state *rs)
 	*at = rs->next;
 	e->n--;
 	event_free(rs->retry);
-	/* Nobody can tag with these any more but connections that dial just now; the account keeps
-	 * a record until no socket carries its slot. */
-	for (unsigned i = 0; i < rs->service->n; i++) {
+	/* Nobody can tag with its slots any more but connections that dial just now; the account
+	 * keeps a record until no socket carries its slot. */
+	account_slots_drop(e->config.account, rs->id);
+	for (unsigned i = 0; i < rs->service->n; i++)
 		atomic_store(&rs->service->target[i]->monitored, false);
-		account_slot_put(e->config.account, rs->service->target[i]->slot);
-	}
-	account_slot_put(e->config.account, rs->unassigned_slot);
-	while (rs->retired) {
-		struct retired *r = rs->retired;
-
-		rs->retired = r->next;
-		if (!r->given_back)
-			account_slot_put(e->config.account, r->target->slot);
-		target_unref(r->target);
-		free(r);
-	}
+	forget_retired(rs);
 	service_unref(rs->service);
 	free(rs);
 }
@@ -496,47 +470,23 @@ unsigned edge_connections(const struct edge *e)
 	return n;
 }
 
-/* Looks how much a former target has got by now; false when there is no record of it (any more). */
-static bool read_retired(struct edge *e, struct retired *r)
-{
-	struct account_record rec;
-	struct target *t = r->target;
-
-	if (account_mode(e->config.account) != ACCOUNT_BPF) {
-		r->last_in = atomic_load(&t->written_in);
-		r->last_out = atomic_load(&t->written_out);
-		return false;
-	}
-	if (!t->slot || account_read(e->config.account, t->slot, &rec) < 0)
-		return false;
-	r->last_in = rec.bytes_in;
-	r->last_out = rec.bytes_out;
-	return true;
-}
-
-/* Sockets outlive their connections here while they still deliver, so the record decides. */
+/* Former targets that nothing here uses any more. */
 static void let_go(struct rule_state *rs)
 {
-	struct edge *e = rs->edge;
-	struct retired **at = &rs->retired;
+	struct target **at = &rs->retired;
 
 	while (*at) {
-		struct retired *r = *at;
-		bool recorded = read_retired(e, r), used = atomic_load(&r->target->refs) > 1;
+		struct target *t = *at;
 
-		if (!used && !r->given_back) {
-			account_slot_put(e->config.account, r->target->slot);
-			r->given_back = true;
-		}
-		if (used || recorded) {
-			at = &r->next;
+		if (atomic_load(&t->refs) > 1) {
+			at = &t->next;
 			continue;
 		}
-		rs->gone_in += r->last_in;
-		rs->gone_out += r->last_out;
-		*at = r->next;
-		target_unref(r->target);
-		free(r);
+		account_slot_put(rs->edge->config.account, t->slot);
+		rs->gone_in += atomic_load(&t->written_in);
+		rs->gone_out += atomic_load(&t->written_out);
+		*at = t->next;
+		target_unref(t);
 	}
 }
 
@@ -559,13 +509,7 @@ void edge_free(struct edge *e)
 		struct rule_state *rs = all[i];
 
 		/* The pinned records stay for the next start: their slots are not put back. */
-		while (rs->retired) {
-			struct retired *r = rs->retired;
-
-			rs->retired = r->next;
-			target_unref(r->target);
-			free(r);
-		}
+		forget_retired(rs);
 		event_free(rs->retry);
 		service_unref(rs->service);
 		free(rs);

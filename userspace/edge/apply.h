@@ -17,17 +17,6 @@ struct worker;
 
 enum rule_status { RULE_ACTIVE, RULE_FAILED };
 
-/*
- * A target that its rule no longer has. Reported in the rule's totals; once nothing here uses it, its
- * slot is given back, and once no socket carries that, its record goes and leaves a plain sum.
- */
-struct retired {
-	struct retired *next;
-	struct target *target;
-	uint64_t last_in, last_out; /* bytes, as last seen */
-	bool given_back;	    /* the slot */
-};
-
 /* One rule as this edge serves it. Owned by the table; main thread, but for listener[]. */
 struct rule_state {
 	struct rule_state *next; /* in its bucket */
@@ -40,8 +29,12 @@ struct rule_state {
 	struct event *retry; /* of a bind that failed */
 	unsigned retry_secs;
 	uint64_t unassigned_slot; /* for what closed before it had a target */
-	struct retired *retired;
-	uint64_t gone_in, gone_out; /* bytes of targets that are gone altogether */
+	/*
+	 * What its totals have of targets that it no longer has: those that something here still uses;
+	 * after that their records, which are the account's, or without it what was written.
+	 */
+	struct target *retired;
+	uint64_t gone_in, gone_out;
 	uint8_t n_listeners;
 	uint8_t worker;		     /* of the only listener, where there is one */
 	struct listener *listener[]; /* by worker; each touched by its worker's thread alone */

@@ -76,20 +76,33 @@ static void report_target(struct account *a, const struct service *s, unsigned r
 	read_bytes(a, t, &out->kernel, &out->bytes_in, &out->bytes_out);
 }
 
-static void add_retired(struct account *a, const struct rule_state *rs, struct rule_report *out)
+/* Targets that the rule no longer has: still used here, and gone from here. */
+static void add_former(struct account *a, const struct rule_state *rs, struct rule_report *out)
 {
 	struct account_record kernel;
 	uint64_t in, sent;
 
-	for (const struct retired *r = rs->retired; r; r = r->next) {
-		read_bytes(a, r->target, &kernel, &in, &sent);
-		/* The record may be gone already; what was last seen of it was final then. */
-		out->bytes_in += in > r->last_in ? in : r->last_in;
-		out->bytes_out += sent > r->last_out ? sent : r->last_out;
+	for (struct target *t = rs->retired; t; t = t->next) {
+		read_bytes(a, t, &kernel, &in, &sent);
+		out->bytes_in += in;
+		out->bytes_out += sent;
 		add_kernel(&out->kernel, &kernel);
 	}
-	out->bytes_in += rs->gone_in;
-	out->bytes_out += rs->gone_out;
+	account_read_removed(a, rs->id, &kernel);
+	add_kernel(&out->kernel, &kernel);
+	if (account_mode(a) == ACCOUNT_BPF) {
+		out->bytes_in += kernel.bytes_in;
+		out->bytes_out += kernel.bytes_out;
+	} else {
+		out->bytes_in += rs->gone_in;
+		out->bytes_out += rs->gone_out;
+	}
+}
+
+static void add_unassigned(struct account *a, const struct rule_state *rs, struct rule_report *out)
+{
+	struct account_record kernel;
+
 	if (rs->unassigned_slot && account_read(a, rs->unassigned_slot, &kernel) == 0)
 		add_kernel(&out->kernel, &kernel);
 }
@@ -120,5 +133,6 @@ void report_rule(struct account *a, const struct rule_state *rs, struct rule_rep
 		out->bytes_out += out->target[row].bytes_out;
 		add_kernel(&out->kernel, &out->target[row].kernel);
 	}
-	add_retired(a, rs, out);
+	add_former(a, rs, out);
+	add_unassigned(a, rs, out);
 }

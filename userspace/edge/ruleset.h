@@ -66,6 +66,7 @@ struct target {
 	atomic_bool probing; /* a probe is in flight; whoever sets it sends it */
 	struct health health;
 	struct probe *probe; /* the prober's; main thread */
+	struct target *next; /* of the former targets of its rule; main thread */
 
 	/* Attempts by clients (not probes): attempted = ok + failed + timed_out + abandoned + local
 	 * + those pending. One per address tried. */
