@@ -25,6 +25,10 @@ const volatile bool take_hints = true;
 #define FAST_SYN_MIN_MS 100
 #define FAST_SYN_MAX_MS 1000
 
+/* A socket's round-trip samples are followed from here on. What moves less is in the records when it
+ * closes, or after a refresh: most connections are that small, and live for milliseconds. */
+#define FOLD_LIVE_BYTES (16 * 1024)
+
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
@@ -96,10 +100,11 @@ static __always_inline void follow(struct bpf_sock_ops *ctx)
 					       BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
-static __always_inline void begin(struct bpf_sock_ops *ctx, struct account_socket *s, __u32 flags)
+static __always_inline void begin(struct bpf_sock_ops *ctx, struct account_socket *s, __u32 flags,
+				  __u64 now_ns)
 {
 	s->tx_limit = ACCOUNT_NO_LIMIT;
-	s->born_ns = bpf_ktime_get_ns();
+	s->born_ns = now_ns;
 	s->flags = flags;
 	follow(ctx);
 }
@@ -153,7 +158,7 @@ static __always_inline void on_connect(struct bpf_sock_ops *ctx, struct account_
 	if (s->side != ACCOUNT_UPSTREAM || (s->flags & ACCOUNT_F_ATTEMPTED))
 		return;
 	meet_worker(s);
-	begin(ctx, s, ACCOUNT_F_ACTIVE_OPEN | ACCOUNT_F_ATTEMPTED);
+	begin(ctx, s, ACCOUNT_F_ACTIVE_OPEN | ACCOUNT_F_ATTEMPTED, bpf_ktime_get_ns());
 	t = target_of(s);
 	if (t)
 		add(&t->attempted, 1);
@@ -177,7 +182,15 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *ctx,
 	ctx->reply = (ms * CONFIG_HZ + 999) / 1000;
 }
 
+/* When the packet that established a connection came. The kernel has just taken the time
+ * (tcp_rcv_state_process), and reading the clock again is dear in a virtual machine. */
+static __always_inline __u64 established_ns(const struct tcp_sock *tp)
+{
+	return tp->tcp_mstamp * 1000;
+}
+
 static __always_inline void on_active_established(struct bpf_sock_ops *ctx,
+						  const struct tcp_sock *tp,
 						  struct account_socket *s)
 {
 	struct account_target *t;
@@ -190,7 +203,9 @@ static __always_inline void on_active_established(struct bpf_sock_ops *ctx,
 	t = target_of(s);
 	if (!t)
 		return;
-	us = (bpf_ktime_get_ns() - s->born_ns) / 1000;
+	us = (established_ns(tp) - s->born_ns) / 1000;
+	if ((__s64)us < 0) /* both are of one clock; a microsecond's fraction is lost on the way */
+		us = 0;
 	add(&t->ok, 1);
 	add(&t->active, 1);
 	add(&t->connect_us_sum, us);
@@ -206,10 +221,11 @@ static __always_inline void on_active_established(struct bpf_sock_ops *ctx,
 }
 
 static __always_inline void on_passive_established(struct bpf_sock_ops *ctx,
+						   const struct tcp_sock *tp,
 						   struct account_socket *s)
 {
 	if (!(s->flags & ACCOUNT_F_ESTABLISHED))
-		begin(ctx, s, ACCOUNT_F_ESTABLISHED);
+		begin(ctx, s, ACCOUNT_F_ESTABLISHED, established_ns(tp));
 }
 
 static __always_inline void count_end(struct account_target *t, const struct account_socket *s,
@@ -282,6 +298,7 @@ static __always_inline bool concerns(const struct bpf_sock_ops *ctx)
 {
 	switch (ctx->op) {
 	case BPF_SOCK_OPS_RTT_CB:
+		return ctx->bytes_acked + ctx->bytes_received >= FOLD_LIVE_BYTES;
 	case BPF_SOCK_OPS_TCP_CONNECT_CB:
 	case BPF_SOCK_OPS_TIMEOUT_INIT:
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
@@ -320,21 +337,24 @@ int account(struct bpf_sock_ops *ctx)
 	case BPF_SOCK_OPS_TIMEOUT_INIT:
 		on_timeout_init(ctx, s);
 		return 1;
-	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		on_active_established(ctx, s);
-		return 1;
-	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		on_passive_established(ctx, s);
-		return 1;
 	}
 
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return 1;
-	if (op == BPF_SOCK_OPS_STATE_CB)
+	switch (op) {
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		on_active_established(ctx, tp, s);
+		break;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		on_passive_established(ctx, tp, s);
+		break;
+	case BPF_SOCK_OPS_STATE_CB:
 		on_state(ctx, tp, s);
-	else
+		break;
+	default:
 		fold_all(tp, s);
+	}
 	return 1;
 }
 

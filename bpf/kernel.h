@@ -41,6 +41,7 @@ struct tcp_sock {
 	__u32 srtt_us; /* eight times the smoothed RTT */
 	__u32 total_retrans;
 	__u8 bpf_sock_ops_cb_flags;
+	__u64 tcp_mstamp;     /* CLOCK_MONOTONIC in µs when the last packet came or went */
 	__u64 bytes_received; /* RFC 4898, the peer's FIN included */
 	__u64 bytes_acked;    /* RFC 4898, our SYN and FIN included */
 };
