@@ -25,10 +25,6 @@ const volatile bool take_hints = true;
 #define FAST_SYN_MIN_MS 100
 #define FAST_SYN_MAX_MS 1000
 
-/* A socket's round-trip samples are followed from here on. What moves less is in the records when it
- * closes, or after a refresh: most connections are that small, and live for milliseconds. */
-#define FOLD_LIVE_BYTES (16 * 1024)
-
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
@@ -298,7 +294,6 @@ static __always_inline bool concerns(const struct bpf_sock_ops *ctx)
 {
 	switch (ctx->op) {
 	case BPF_SOCK_OPS_RTT_CB:
-		return ctx->bytes_acked + ctx->bytes_received >= FOLD_LIVE_BYTES;
 	case BPF_SOCK_OPS_TCP_CONNECT_CB:
 	case BPF_SOCK_OPS_TIMEOUT_INIT:
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
