@@ -49,6 +49,43 @@ static __always_inline __u64 received(const struct tcp_sock *tp)
 }
 
 /*
+ * How a figure of a socket changes: from @last, as it was read before, to @now, if nobody else was
+ * faster; and for the last time, whatever it was.
+ */
+#ifdef ACCOUNT_BASIC
+/*
+ * Plain loads and stores, for nobody else can be there. Figures are changed by the sockops program
+ * alone, since this build has no iterator, and the kernel calls that one with the socket locked:
+ * tcp_call_bpf() (include/net/tcp.h) asserts it with sock_owned_by_me(). An add to a
+ * record, which the sockets of all CPUs share, stays atomic.
+ */
+static __always_inline bool advance(__u64 *seen, __u64 last, __u64 now)
+{
+	*seen = now;
+	return true;
+}
+
+static __always_inline __u64 finish(__u64 *seen, __u64 now)
+{
+	__u64 last = *seen;
+
+	*seen = now;
+	return last;
+}
+#else
+/* A callback holds the socket's lock, an iterator does not. */
+static __always_inline bool advance(__u64 *seen, __u64 last, __u64 now)
+{
+	return __sync_val_compare_and_swap(seen, last, now) == last;
+}
+
+static __always_inline __u64 finish(__u64 *seen, __u64 now)
+{
+	return __sync_lock_test_and_set(seen, now);
+}
+#endif
+
+/*
  * Adds to @total what @now has over @seen and advances @seen. @last is @seen as it was read before
  * the figure: of two that fold at the same moment one wins, and the sum of all differences is always
  * the last value written. The difference may be negative, by a FIN that was counted too early.
@@ -57,14 +94,14 @@ static __always_inline void fold(__u64 *seen, __u64 last, __u64 now, __u64 *tota
 {
 	if (now == last || (last & ACCOUNT_FINAL))
 		return;
-	if (__sync_val_compare_and_swap(seen, last, now) == last)
+	if (advance(seen, last, now))
 		add(total, now - last);
 }
 
 /* As fold(), for the last time. */
 static __always_inline void fold_final(__u64 *seen, __u64 now, __u64 *total)
 {
-	__u64 last = __sync_lock_test_and_set(seen, now | ACCOUNT_FINAL);
+	__u64 last = finish(seen, now | ACCOUNT_FINAL);
 
 	if (!(last & ACCOUNT_FINAL) && now != last)
 		add(total, now - last);
