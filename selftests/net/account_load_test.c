@@ -46,6 +46,8 @@ static void *refresh_run(void *arg)
 
 static int case_churn(struct rig *rig, const char *const *args)
 {
+	/* The basic programs have none to disturb. */
+	const int n_readers = rig->basic ? 0 : 3;
 	struct churn work[2] = {{.rig = rig, .n = 1500}, {.rig = rig, .n = 1500}};
 	struct churn readers[3] = {{.rig = rig}, {.rig = rig}, {.rig = rig}};
 	uint64_t began = clock_mono_ns(), sent, got;
@@ -53,14 +55,14 @@ static int case_churn(struct rig *rig, const char *const *args)
 	struct account_record r;
 	double secs;
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < n_readers; i++)
 		pthread_create(&f[i], NULL, refresh_run, &readers[i]);
 	for (int i = 0; i < 2; i++)
 		pthread_create(&w[i], NULL, churn_run, &work[i]);
 	for (int i = 0; i < 2; i++)
 		pthread_join(w[i], NULL);
 	secs = (double)(clock_mono_ns() - began) / NS_PER_SEC;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < n_readers; i++) {
 		readers[i].stop = true;
 		pthread_join(f[i], NULL);
 		CHECK(!readers[i].errors, "refresh");
@@ -295,8 +297,8 @@ static int case_cost(struct rig *rig, const char *const *args)
 
 static const struct rig_case cases[] = {
 	{"churn", case_churn},
-	{"refresh", case_refresh},
-	{"slots", case_slots},
+	{"refresh", case_refresh, .full = true},
+	{"slots", case_slots, .full = true},
 	{"cost", case_cost},
 };
 

@@ -325,8 +325,11 @@ static int case_rule_gone(struct rig *rig, const char *const *args)
 }
 
 static const struct rig_case cases[] = {
-	{"sum", case_sum},     {"restart", case_restart},     {"crash", case_crash},
-	{"twins", case_twins}, {"rule-gone", case_rule_gone},
+	{"sum", case_sum, .full = true},
+	{"restart", case_restart, .full = true},
+	{"crash", case_crash, .full = true},
+	{"twins", case_twins, .full = true},
+	{"rule-gone", case_rule_gone, .full = true},
 };
 
 int main(int argc, char **argv)

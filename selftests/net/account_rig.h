@@ -38,6 +38,7 @@ struct rig {
 	const char *host;     /* address of the peer, a literal */
 	const char *own;      /* our address, as the peer sees it */
 	const char *peer_net; /* network namespace of the peer, or NULL: ours */
+	bool basic;	      /* ask for the basic programs; once open: these are what runs */
 	struct account *a;
 	uint64_t slot, none; /* the target's record, the unassigned one */
 	int events[3];	     /* by kind */
@@ -66,6 +67,7 @@ static inline int rig_open(struct rig *rig)
 	struct account_config config = {.instance = rig->instance,
 					.bpffs = rig->bpffs,
 					.scope = rig->scope,
+					.basic = rig->basic,
 					.event = rig_event,
 					.arg = rig};
 	struct account_key key = {.rule_id = RULE, .listen_port = 4200, .port = 4201};
@@ -73,6 +75,8 @@ static inline int rig_open(struct rig *rig)
 	rig->a = account_open(&config);
 	CHECK(rig->a, "memory");
 	CHECK(account_mode(rig->a) == ACCOUNT_BPF, "%s", account_reason(rig->a));
+	CHECK(!rig->basic || *account_reason(rig->a), "nothing said of the basic programs");
+	rig->basic = *account_reason(rig->a);
 	CHECK(!account_slot_get(rig->a, &key, &rig->none), "unassigned record");
 	key.host = rig->host;
 	CHECK(!account_slot_get(rig->a, &key, &rig->slot), "record");
@@ -345,12 +349,13 @@ static inline void ends_run(struct end *ours, struct end *peers)
 
 /*
  * Runs the case that the command line names, on a fresh instance which is removed after it. Exit
- * code 0: as expected, 1: not, 2: no such case.
+ * code 0: as expected, 1: not, 2: no such case, 3: this kernel lacks what it needs.
  */
 struct rig_case {
 	const char *name;
 	int (*run)(struct rig *rig, const char *const *args);
 	bool keep; /* the pins, for the next process */
+	bool full; /* not for a kernel that takes the basic programs alone */
 };
 
 static inline int rig_main(int argc, char **argv, const struct rig_case *cases, size_t n)
@@ -360,7 +365,8 @@ static inline int rig_main(int argc, char **argv, const struct rig_case *cases, 
 			  .scope = "file:",
 			  .host = getenv("HOST") ? getenv("HOST") : "127.0.0.1",
 			  .own = getenv("OWN") ? getenv("OWN") : "127.0.0.1",
-			  .peer_net = getenv("PEER_NET")};
+			  .peer_net = getenv("PEER_NET"),
+			  .basic = getenv("BASIC")};
 	int rc = 2;
 
 	log_init("account_test", getenv("RUST_LOG"));
@@ -371,7 +377,11 @@ static inline int rig_main(int argc, char **argv, const struct rig_case *cases, 
 	for (size_t i = 0; i < n; i++) {
 		if (strcmp(argv[1], cases[i].name))
 			continue;
-		rc = rig_open(&rig) || cases[i].run(&rig, (const char *const *)argv + 2);
+		rc = rig_open(&rig);
+		if (!rc && cases[i].full && rig.basic)
+			rc = 3;
+		else
+			rc = rc || cases[i].run(&rig, (const char *const *)argv + 2);
 		account_close(rig.a);
 		if (!cases[i].keep)
 			account_unpin(rig.bpffs, rig.instance);

@@ -82,10 +82,13 @@ static int case_inherit(struct rig *rig, const char *const *args)
 	CHECK(r.received_in == 0 && r.bytes_out == 0, "counted before the choice");
 	CHECK(!account_tag_client(rig->a, ours, RULE, rig->slot), "tag");
 	r = rig_refreshed(rig, rig->slot);
-	CHECK(r.received_in == 1000 && r.bytes_out == 500, "%" PRIu64 " %" PRIu64, r.received_in,
-	      r.bytes_out);
+	CHECK(rig->basic || (r.received_in == 1000 && r.bytes_out == 500), "%" PRIu64 " %" PRIu64,
+	      r.received_in, r.bytes_out);
 	close(c);
 	close(ours);
+	r = rig_quiet(rig, 0, 500);
+	CHECK(r.received_in == 1000 && r.bytes_out == 500, "%" PRIu64 " %" PRIu64, r.received_in,
+	      r.bytes_out);
 	r = rig_read(rig, rig->none);
 	CHECK(r.received_in == 0 && r.bytes_out == 0, "in the unassigned record too");
 	return 0;
@@ -211,6 +214,9 @@ static int case_reset_busy(struct rig *rig, const char *const *args)
 	acked = rig_info(ours).tcpi_bytes_acked - upstream;
 	close(ours);
 	r = rig_quiet(rig, upstream ? acked : 0, upstream ? 0 : acked);
+	/* A RST that was lost comes again when our side repeats its data. */
+	for (int i = 0; i < 300 && !r.resets; i++, usleep(10000))
+		r = rig_read(rig, rig->slot);
 	got = upstream ? r.bytes_in : r.bytes_out;
 	CHECK(got == acked && acked > 0, "%" PRIu64 " for %" PRIu64, got, acked);
 	CHECK(r.resets == 1 && r.active == 0, "resets");
@@ -240,12 +246,15 @@ static int case_shutdown_close(struct rig *rig, const char *const *args)
 	return 0;
 }
 
-/* Bursts, then silence, with the connection open: a refreshed read is exact. */
+/*
+ * Bursts, then silence, with the connection open: a refreshed read is exact. With the basic programs
+ * it may lack the last burst of each side: the kernel tells of one sample in each round trip.
+ */
 static int case_idle(struct rig *rig, const char *const *args)
 {
 	static char buf[1 << 20];
 	struct account_record r;
-	uint64_t in = 0, out = 0;
+	uint64_t in = 0, out = 0, late_in = 0, late_out = 0;
 	int ours, peers;
 
 	CHECK(!rig_pair(rig, true, &ours, &peers), "pair");
@@ -258,16 +267,22 @@ static int case_idle(struct rig *rig, const char *const *args)
 		CHECK(recv(ours, buf, (size_t)m, MSG_WAITALL) == m, "recv");
 		in += (uint64_t)n;
 		out += (uint64_t)m;
+		late_in = rig->basic ? (uint64_t)n : 0;
+		late_out = rig->basic ? (uint64_t)m : 0;
 	}
 	rig_drained(ours);
 	rig_drained(peers);
 	r = rig_refreshed(rig, rig->slot);
-	CHECK(r.bytes_in == in && r.received_out == out && r.active == 1,
+	CHECK(r.bytes_in <= in && r.bytes_in >= in - late_in && r.received_out <= out &&
+		      r.received_out >= out - late_out && r.active == 1,
 	      "%" PRIu64 " %" PRIu64 " for %" PRIu64 " %" PRIu64, r.bytes_in, r.received_out, in,
 	      out);
 	CHECK(r.srtt_us > 0 && r.connect_us_max > 0, "times");
 	close(ours);
 	close(peers);
+	r = rig_quiet(rig, in, 0);
+	CHECK(r.bytes_in == in && r.received_out == out && !r.active, "%" PRIu64 " %" PRIu64,
+	      r.bytes_in, r.received_out);
 	return 0;
 }
 

@@ -265,9 +265,10 @@ static void test_reasons(void **state)
 	f.error = EINVAL; /* what the verifier answers then */
 	says(f, "give it CAP_PERFMON (");
 	f.capabilities = three;
-	says(f, "Linux 5.15 or later");
+	says(f, "Linux 5.10 or later");
 	f.error = EPERM;
 	says(f, "lockdown");
+	says(f, "LimitMEMLOCK");
 	f.capabilities = 1ull << CAP_SYS_ADMIN; /* stands for all three */
 	says(f, "lockdown");
 	f.capabilities = all_caps;
@@ -292,10 +293,16 @@ static void test_reasons(void **state)
 	says(f, "portunus-client unpin --instance blue,");
 	f.stage = ACCOUNT_STAGE_PINS;
 	says(f, "portunus-client unpin --instance blue");
+	f.capabilities = three & ~(1ull << 39);
+	f.error = EPERM;
+	says(f, "give it CAP_BPF (");
+	f.capabilities = all_caps;
 	f.stage = ACCOUNT_STAGE_INSTANCE;
 	says(f, "\"blue\" cannot name an instance");
 	f.stage = ACCOUNT_STAGE_ASKED;
 	says(f, "switched off by the operator");
+	f.stage = ACCOUNT_STAGE_BASIC;
+	says(f, "last round-trip sample");
 	f.stage = ACCOUNT_STAGE_ATTACH;
 	f.error = E2BIG;
 	says(f, "bpftool cgroup tree");

@@ -201,6 +201,13 @@ static void no_rules(void **state)
 	assert_string_equal(text, "no rules\n"
 				  "accounting: bpf, bytes acknowledged by the receiver\n");
 	free(text);
+	/* What is less with the programs of an older kernel. */
+	json_object_set_new(s.answer, "accounting_reason", json_string("by the basic programs"));
+	text = written(stats, &s);
+	assert_string_equal(text, "no rules\n"
+				  "accounting: bpf, bytes acknowledged by the receiver "
+				  "(by the basic programs)\n");
+	free(text);
 	json_decref(s.answer);
 }
 

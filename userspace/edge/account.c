@@ -62,6 +62,7 @@ struct account *account_open(const struct account_config *config)
 	a->sockets_fd = a->targets_fd = a->meta_fd = a->link_fd = -1;
 	a->event = config->event;
 	a->arg = config->arg;
+	a->only_basic = config->basic;
 	a->opened_ns = clock_mono_ns();
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -85,6 +86,9 @@ struct account *account_open(const struct account_config *config)
 		slot_table_free(&a->slots);
 		a->mode = ACCOUNT_USER;
 		a->fast_syn = false;
+		account_explain(&f, a->reason, sizeof(a->reason));
+	} else if (!a->tagged) {
+		f.stage = ACCOUNT_STAGE_BASIC;
 		account_explain(&f, a->reason, sizeof(a->reason));
 	}
 	return a;

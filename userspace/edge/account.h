@@ -15,6 +15,7 @@ struct account_config {
 	const char *bpffs;    /* normally "/sys/fs/bpf" */
 	const char *scope;    /* whose rule ids these are: "file:" or "<server pin>/<client id>" */
 	bool disable;	      /* the operator asked for user-space counts */
+	bool basic;	      /* for tests: the programs that kernels before 5.12 get */
 	/*
 	 * News from the kernel, in the thread that calls account_poll(): a connect that failed or
 	 * an established connection that was reset. For logs and counters, never for health.
@@ -54,14 +55,15 @@ struct account_record {
 /*
  * Loads and attaches the programs, or takes over what is pinned. Always succeeds but for memory
  * (NULL): without BPF the mode is ACCOUNT_USER and account_reason() says in one sentence why and
- * what to do about it; every other call is then a cheap no-op. Main thread.
+ * what to do about it; every other call is then a cheap no-op. A kernel before 5.12 gets the basic
+ * programs: the mode is ACCOUNT_BPF and account_reason() says what is less. Main thread.
  */
 struct account *account_open(const struct account_config *config);
 /* Detaches nothing and unpins nothing: counting goes on for sockets that outlive the process. */
 void account_close(struct account *a);
 
 enum account_mode account_mode(const struct account *a);
-const char *account_reason(const struct account *a); /* "" in ACCOUNT_BPF */
+const char *account_reason(const struct account *a); /* "" with all of ACCOUNT_BPF */
 /* Whether the kernel retries lost SYNs to targets quickly (TIMEOUT_INIT); decides hedging's default. */
 bool account_fast_syn(const struct account *a);
 
@@ -74,7 +76,8 @@ int account_slot_get(struct account *a, const struct account_key *key, uint64_t 
 /*
  * Gives the slot of a target that its rule no longer has back, when no thread will tag with it any
  * more. A later account_refresh() adds its figures to those of the rule's other former targets, once
- * no socket carries the slot; asked for again before that, it is the same record with its counters.
+ * no socket carries the slot (with the basic programs, which cannot see that: after an hour without
+ * a connection or a byte); asked for again before that, it is the same record with its counters.
  * Main thread.
  */
 void account_slot_put(struct account *a, uint64_t slot);
@@ -114,7 +117,8 @@ int account_connect(struct account *a, unsigned worker, int fd, const struct soc
 		    socklen_t len, uint64_t rule_id, uint64_t slot, bool *counted);
 
 /*
- * Makes the records exact for connections that are open now. Single-flight, 4 a second and after a
+ * Makes the records exact for connections that are open now; with the basic programs there is nothing
+ * to run, and open connections stay as of their last round-trip sample. Single-flight, 4 a second and after a
  * pause two at once: a call that finds a refresh which began after @not_before_ns (clock_mono_ns)
  * returns at once. Sleeps up to 250 ms otherwise; main thread or a helper thread, never a worker.
  * 0 or -errno.

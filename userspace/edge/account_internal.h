@@ -12,7 +12,10 @@
 #define ACCOUNT_PATH_MAX 512
 
 struct account_bpf;
+struct account_basic_bpf;
 struct bpf_link;
+struct bpf_map;
+struct bpf_program;
 struct ring_buffer;
 
 /* Where opening failed: with the errno, what account_explain() makes a sentence of. */
@@ -25,6 +28,7 @@ enum account_stage {
 	ACCOUNT_STAGE_LAYOUT,
 	ACCOUNT_STAGE_LOAD,
 	ACCOUNT_STAGE_ATTACH,
+	ACCOUNT_STAGE_BASIC, /* not failed: it counts, with the basic programs */
 };
 
 struct account_failure {
@@ -59,10 +63,11 @@ enum slot_state {
 struct slot {
 	uint64_t number;
 	uint64_t rule;
-	uint64_t hash; /* of the identity */
-	uint32_t next; /* in its bucket; index + 1, 0 ends */
-	uint8_t state; /* enum slot_state */
-	uint8_t quiet; /* passes in a row that saw no socket of it */
+	uint64_t hash;	/* of the identity */
+	uint32_t next;	/* in its bucket; index + 1, 0 ends */
+	uint8_t state;	/* enum slot_state */
+	uint8_t quiet;	/* passes in a row that saw no socket of it */
+	uint64_t bytes; /* moved, as the last pass saw it; without iterators only */
 };
 
 /* All of them, found by rule. Guarded by account.lock. */
@@ -80,10 +85,20 @@ void slot_table_set(struct slot_table *s, struct slot *e, enum slot_state state)
 void slot_table_remove(struct slot_table *s, struct slot *e);
 void slot_table_free(struct slot_table *s);
 
+/* The kernel programs as they were loaded; of the two builds one is there. */
+struct account_programs {
+	struct account_bpf *full;
+	struct account_basic_bpf *basic;
+	struct bpf_map *sockets, *targets, *meta, *hints, *events;
+	struct bpf_program *account;
+	struct bpf_program *refresh, *tagged, *connections; /* NULL in the basic build */
+};
+
 struct account {
 	enum account_mode mode;
 	bool fast_syn;
-	bool old_pins; /* links or versions of an earlier process are still there */
+	bool only_basic; /* the full build is not even tried */
+	bool old_pins;	 /* links or versions of an earlier process are still there */
 	char reason[384];
 	char instance[40];
 	char bpffs[ACCOUNT_PATH_MAX];
@@ -93,8 +108,8 @@ struct account {
 	void (*event)(void *arg, uint64_t slot, int kind, int error);
 	void *arg;
 
-	struct account_bpf *skel;
-	struct bpf_link *refresh, *tagged;
+	struct account_programs programs;
+	struct bpf_link *refresh, *tagged; /* NULL with the basic build */
 	struct ring_buffer *events;
 	struct account_hint *hints; /* mapped; NULL where the kernel lacks what they need */
 	int sockets_fd, targets_fd, meta_fd, link_fd;
@@ -109,6 +124,13 @@ struct account {
 	uint64_t next_slot;
 	struct slot_table slots;
 };
+
+/*
+ * Without iterators nobody can ask which sockets there are. That long after its process the kernel
+ * has given up every socket of it, but one whose peer goes on reading, which is seen by its bytes:
+ * retransmissions and window probes end after tcp_orphan_retries, at most 120 s apart.
+ */
+#define ACCOUNT_LINGER_NS (3600 * NS_PER_SEC)
 
 /* account_pins.c */
 int account_pin_dir(char *buf, size_t size, const char *bpffs, int version, const char *instance);
@@ -129,6 +151,7 @@ void account_drop_old_pins(struct account *a, bool links_idle);
 /* account_load.c: from nothing to a loaded, pinned, attached set, or an explained failure. */
 int account_load(struct account *a, struct account_failure *f);
 void account_unload(struct account *a);
+/* The iterator over tagged sockets; not with the basic build. */
 int account_tagged_prog_fd(const struct account *a);
 
 /* account_slots.c */

@@ -15,13 +15,15 @@
 #include <unistd.h>
 
 #include "bpf/account.skel.h"
+#include "bpf/account_basic.skel.h"
 #include "lib/log.h"
 
-/* libbpf's warnings are our information: whether they matter is for account_open() to say. */
+/* Whether one of libbpf's warnings matters is for account_open() to say: most are of a variant that
+ * this kernel does not take, before one that it does. */
 __attribute__((format(printf, 2, 0))) static int print_libbpf(enum libbpf_print_level level,
 							      const char *format, va_list args)
 {
-	static const enum log_level ours[] = {LOG_INFO, LOG_DEBUG, LOG_TRACE};
+	static const enum log_level ours[] = {LOG_DEBUG, LOG_DEBUG, LOG_TRACE};
 	enum log_level l = ours[level <= LIBBPF_DEBUG ? level : LIBBPF_DEBUG];
 	char text[2048];
 
@@ -116,7 +118,7 @@ static int check_meta(struct account *a, bool fresh, struct account_failure *f)
 	struct account_meta m = {.layout = ACCOUNT_LAYOUT, .next_slot = 1};
 	uint32_t zero = 0;
 
-	a->meta_fd = bpf_map__fd(a->skel->maps.meta);
+	a->meta_fd = bpf_map__fd(a->programs.meta);
 	if (!fresh && bpf_map_lookup_elem(a->meta_fd, &zero, &m))
 		return fail(f, ACCOUNT_STAGE_PINS, -errno, a->dir);
 	if (m.layout != ACCOUNT_LAYOUT)
@@ -132,27 +134,88 @@ static int check_meta(struct account *a, bool fresh, struct account_failure *f)
 static struct account_hint *map_hints(const struct account *a)
 {
 	void *p = mmap(NULL, HINTS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       bpf_map__fd(a->skel->maps.hints), 0);
+		       bpf_map__fd(a->programs.hints), 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* What a kernel may lack without the counts being wrong. */
+/* What a kernel may lack without the counts being wrong, by how much of it is missed. */
 struct variant {
 	const char *kconfig; /* NULL: /proc/config.gz or /boot/config-*, whichever there is */
 	bool take_hints;
+	bool basic;
 };
 
 static const struct variant variants[] = {
-	{NULL, true},
-	{"CONFIG_HZ=0\n", true},
-	{NULL, false},
-	{"CONFIG_HZ=0\n", false},
+	{NULL, true, false},  {"CONFIG_HZ=0\n", true, false},
+	{NULL, false, false}, {"CONFIG_HZ=0\n", false, false},
+	{NULL, true, true},   {"CONFIG_HZ=0\n", true, true},
+	{NULL, false, true},  {"CONFIG_HZ=0\n", false, true},
 };
 
 #define N_VARIANTS (sizeof(variants) / sizeof(variants[0]))
 
-/* Opens and loads one variant of the object. */
+static int open_full(struct account_programs *p, const struct bpf_object_open_opts *opts,
+		     bool take_hints)
+{
+	struct account_bpf *s = account_bpf__open_opts(opts);
+
+	if (!s)
+		return -errno;
+	s->rodata->take_hints = take_hints;
+	*p = (struct account_programs){
+		.full = s,
+		.sockets = s->maps.sockets,
+		.targets = s->maps.targets,
+		.meta = s->maps.meta,
+		.hints = s->maps.hints,
+		.events = s->maps.events,
+		.account = s->progs.account,
+		.refresh = s->progs.refresh,
+		.tagged = s->progs.tagged,
+		.connections = s->progs.connections,
+	};
+	return 0;
+}
+
+static int open_basic(struct account_programs *p, const struct bpf_object_open_opts *opts,
+		      bool take_hints)
+{
+	struct account_basic_bpf *s = account_basic_bpf__open_opts(opts);
+
+	if (!s)
+		return -errno;
+	s->rodata->take_hints = take_hints;
+	*p = (struct account_programs){
+		.basic = s,
+		.sockets = s->maps.sockets,
+		.targets = s->maps.targets,
+		.meta = s->maps.meta,
+		.hints = s->maps.hints,
+		.events = s->maps.events,
+		.account = s->progs.account,
+	};
+	return 0;
+}
+
+static int load_programs(struct account_programs *p)
+{
+	return p->full ? account_bpf__load(p->full) : account_basic_bpf__load(p->basic);
+}
+
+static bool knows_hz(const struct account_programs *p)
+{
+	return (p->full ? p->full->kconfig->CONFIG_HZ : p->basic->kconfig->CONFIG_HZ) > 0;
+}
+
+static void drop_programs(struct account_programs *p)
+{
+	account_bpf__destroy(p->full);
+	account_basic_bpf__destroy(p->basic);
+	*p = (struct account_programs){0};
+}
+
+/* Opens and loads one variant of the programs. */
 static int load_variant(struct account *a, const struct variant *v, struct bpf_map **pinned,
 			size_t n, bool *fresh, struct account_failure *f)
 {
@@ -163,23 +226,23 @@ static int load_variant(struct account *a, const struct variant *v, struct bpf_m
 	memset(&opts, 0, sizeof(opts));
 	opts.sz = sizeof(opts);
 	opts.kconfig = v->kconfig;
-	a->skel = account_bpf__open_opts(&opts);
-	if (!a->skel)
-		return fail(f, ACCOUNT_STAGE_LOAD, -errno, a->dir);
-	a->skel->rodata->take_hints = v->take_hints;
-	pinned[0] = a->skel->maps.sockets;
-	pinned[1] = a->skel->maps.targets;
-	pinned[2] = a->skel->maps.meta;
+	rc = v->basic ? open_basic(&a->programs, &opts, v->take_hints)
+		      : open_full(&a->programs, &opts, v->take_hints);
+	if (rc)
+		return fail(f, ACCOUNT_STAGE_LOAD, rc, a->dir);
+	pinned[0] = a->programs.sockets;
+	pinned[1] = a->programs.targets;
+	pinned[2] = a->programs.meta;
 	for (size_t i = 0; i < n; i++) {
 		rc = reuse_map(a, pinned[i], f);
 		if (rc < 0)
 			return rc;
 		fresh[i] = rc == 0;
 	}
-	rc = account_bpf__load(a->skel);
+	rc = load_programs(&a->programs);
 	if (rc)
 		return fail(f, ACCOUNT_STAGE_LOAD, rc, a->dir);
-	a->fast_syn = a->skel->kconfig->CONFIG_HZ > 0;
+	a->fast_syn = knows_hz(&a->programs);
 	a->hints = v->take_hints ? map_hints(a) : NULL;
 	return 0;
 }
@@ -190,12 +253,13 @@ static int load_object(struct account *a, struct bpf_map **pinned, size_t n, boo
 	int rc = 0;
 
 	for (size_t i = 0; i < N_VARIANTS; i++) {
+		if (a->only_basic && !variants[i].basic)
+			continue;
 		rc = load_variant(a, &variants[i], pinned, n, fresh, f);
 		/* Nothing of the programs is at fault for the rest. */
 		if (!rc || f->stage != ACCOUNT_STAGE_LOAD || rc == -EPERM)
 			return rc;
-		if (i + 1 < N_VARIANTS)
-			account_bpf__destroy(a->skel);
+		drop_programs(&a->programs);
 	}
 	return rc;
 }
@@ -213,18 +277,20 @@ static int attach_iterator(struct bpf_program *prog, int map_fd, struct bpf_link
 	return *link ? 0 : -errno;
 }
 
-/* The table for `cat`: always that of the newest program. */
+/* The table for `cat`: always that of the newest program, so with the basic ones there is none. */
 static int pin_connections(struct account *a)
 {
 	char path[ACCOUNT_PATH_MAX + 16];
 	struct bpf_link *link;
-	int rc = attach_iterator(a->skel->progs.connections, bpf_map__fd(a->skel->maps.sockets),
-				 &link);
+	int rc;
 
-	if (rc)
-		return rc;
 	snprintf(path, sizeof(path), "%s/connections", a->dir);
 	unlink(path);
+	if (!a->programs.connections)
+		return 0;
+	rc = attach_iterator(a->programs.connections, a->sockets_fd, &link);
+	if (rc)
+		return rc;
 	rc = bpf_link__pin(link, path);
 	bpf_link__destroy(link);
 	return rc;
@@ -241,17 +307,16 @@ static int attach(struct account *a, struct account_failure *f)
 	fd = open(cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(f, ACCOUNT_STAGE_CGROUP, -errno, "of this process");
-	a->link_fd = account_attach_cgroup(a, bpf_program__fd(a->skel->progs.account), fd);
+	a->link_fd = account_attach_cgroup(a, bpf_program__fd(a->programs.account), fd);
 	close(fd);
 	if (a->link_fd < 0)
 		return fail(f, ACCOUNT_STAGE_ATTACH, a->link_fd, "of this process");
 
-	rc = attach_iterator(a->skel->progs.refresh, bpf_map__fd(a->skel->maps.sockets),
-			     &a->refresh);
-	if (!rc)
-		rc = attach_iterator(a->skel->progs.tagged, a->sockets_fd, &a->tagged);
-	if (!rc)
-		rc = pin_connections(a);
+	rc = pin_connections(a);
+	if (!rc && a->programs.refresh)
+		rc = attach_iterator(a->programs.refresh, a->sockets_fd, &a->refresh);
+	if (!rc && a->programs.tagged)
+		rc = attach_iterator(a->programs.tagged, a->sockets_fd, &a->tagged);
 	return rc ? fail(f, ACCOUNT_STAGE_LOAD, rc, a->dir) : 0;
 }
 
@@ -275,8 +340,8 @@ static int load_and_attach(struct account *a, bool fresh[PINNED_MAPS], struct ac
 
 	if (rc)
 		return rc;
-	a->sockets_fd = bpf_map__fd(a->skel->maps.sockets);
-	a->targets_fd = bpf_map__fd(a->skel->maps.targets);
+	a->sockets_fd = bpf_map__fd(a->programs.sockets);
+	a->targets_fd = bpf_map__fd(a->programs.targets);
 	rc = check_meta(a, fresh[2], f);
 	for (int i = 0; i < PINNED_MAPS && !rc; i++)
 		if (fresh[i])
@@ -286,7 +351,7 @@ static int load_and_attach(struct account *a, bool fresh[PINNED_MAPS], struct ac
 	rc = attach(a, f);
 	if (rc)
 		return rc;
-	a->events = ring_buffer__new(bpf_map__fd(a->skel->maps.events), on_event, a, NULL);
+	a->events = ring_buffer__new(bpf_map__fd(a->programs.events), on_event, a, NULL);
 	if (!a->events)
 		return fail(f, ACCOUNT_STAGE_LOAD, -errno, a->dir);
 	a->old_pins = account_has_old_pins(a);
@@ -306,12 +371,14 @@ int account_load(struct account *a, struct account_failure *f)
 	/* Of a set of pins that is half made nothing is worth keeping; of an earlier one all is. */
 	if (rc && fresh[0] && fresh[1] && fresh[2])
 		account_remove_pins(a->bpffs, a->dir);
+	else if (rc)
+		rmdir(a->dir); /* if it is empty */
 	return rc;
 }
 
 int account_tagged_prog_fd(const struct account *a)
 {
-	return bpf_program__fd(a->skel->progs.tagged);
+	return bpf_program__fd(a->programs.tagged);
 }
 
 /* Leaves the pins: counting goes on. */
@@ -322,12 +389,11 @@ void account_unload(struct account *a)
 	bpf_link__destroy(a->tagged);
 	if (a->link_fd >= 0)
 		close(a->link_fd);
-	account_bpf__destroy(a->skel);
+	drop_programs(&a->programs);
 	if (a->hints)
 		munmap(a->hints, HINTS_SIZE);
 	a->hints = NULL;
 	a->events = NULL;
 	a->refresh = a->tagged = NULL;
-	a->skel = NULL;
 	a->link_fd = a->sockets_fd = a->targets_fd = a->meta_fd = -1;
 }

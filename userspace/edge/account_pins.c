@@ -15,6 +15,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
+
 /* bpffs keeps names with a dot for itself (EPERM), hence no "link.old". */
 #define OLD_LINK "link-old-"
 
@@ -238,6 +240,8 @@ static bool version_in_use(struct account *a, const char *dir)
 	char byte;
 	bool used = true;
 
+	if (!a->tagged)
+		return clock_mono_ns() - a->opened_ns < ACCOUNT_LINGER_NS;
 	snprintf(path, sizeof(path), "%s/sockets", dir);
 	map = bpf_obj_get(path);
 	if (map < 0)

@@ -73,6 +73,11 @@ int account_refresh(struct account *a, uint64_t not_before_ns)
 	if (a->mode != ACCOUNT_BPF)
 		return 0;
 	pthread_mutex_lock(&a->lock);
+	if (!a->refresh) {
+		account_collect(a);
+		pthread_mutex_unlock(&a->lock);
+		return 0;
+	}
 	while (!a->refresh_done_ns || a->refresh_done_ns < not_before_ns) {
 		uint64_t now = clock_mono_ns();
 

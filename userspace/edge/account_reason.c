@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Why accounting is not in the kernel, in one sentence that says what to do about it. */
+/*
+ * Why accounting is not in the kernel, or not all of it, in one sentence that says what to do about
+ * it.
+ */
 #include "edge/account_internal.h"
 
 #include <errno.h>
@@ -53,9 +56,13 @@ static void explain_refused(const struct account_failure *f, char *buf, size_t s
 			"the kernel refuses BPF to this process: give it %s (systemd: AmbientCapabilities=), or start it as root",
 			lacks);
 	else
+		/* Maps counted against RLIMIT_MEMLOCK once; libbpf raises that if it may. */
 		snprintf(
 			buf, size,
-			"the kernel refuses BPF although the capabilities are there: see whether a container, a user namespace, kernel lockdown or a security module (SELinux, seccomp) forbids bpf(2)");
+			"the kernel refuses BPF although the capabilities are there: see whether a container, a user namespace, kernel lockdown or a security module (SELinux, seccomp) forbids bpf(2)%s",
+			has(f, CAP_SYS_RESOURCE)
+				? ""
+				: "; before Linux 5.11 it also takes CAP_SYS_RESOURCE, or LimitMEMLOCK=infinity");
 }
 
 static void explain_load(const struct account_failure *f, char *buf, size_t size)
@@ -72,7 +79,7 @@ static void explain_load(const struct account_failure *f, char *buf, size_t size
 	case ENOSYS:
 		snprintf(
 			buf, size,
-			"this kernel has no bpf(2): use one built with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF, Linux 5.15 or later");
+			"this kernel has no bpf(2): use one built with CONFIG_BPF_SYSCALL and CONFIG_CGROUP_BPF, Linux 5.10 or later");
 		return;
 	case ENOMEM:
 		snprintf(
@@ -87,7 +94,7 @@ static void explain_load(const struct account_failure *f, char *buf, size_t size
 	else
 		snprintf(
 			buf, size,
-			"the kernel did not accept the BPF programs (%s): Linux 5.15 or later is needed; RUST_LOG=debug shows the verifier's words",
+			"the kernel did not accept the BPF programs (%s): Linux 5.10 or later is needed; RUST_LOG=debug shows the verifier's words",
 			strerror(f->error));
 }
 
@@ -127,8 +134,13 @@ char *account_explain(const struct account_failure *f, char *buf, size_t size)
 				 strerror(f->error));
 		break;
 	case ACCOUNT_STAGE_PINS:
-		snprintf(buf, size, "cannot use the pins in %s (%s): portunus-client unpin%s%s",
-			 f->path, strerror(f->error), opt, f->instance);
+		/* Looking for them is the first use of bpf(2). */
+		if (f->error == EPERM && *missing(f, lacks, sizeof(lacks)))
+			explain_refused(f, buf, size);
+		else
+			snprintf(buf, size,
+				 "cannot use the pins in %s (%s): portunus-client unpin%s%s",
+				 f->path, strerror(f->error), opt, f->instance);
 		break;
 	case ACCOUNT_STAGE_LAYOUT:
 		snprintf(
@@ -147,6 +159,11 @@ char *account_explain(const struct account_failure *f, char *buf, size_t size)
 				buf, size,
 				"cannot attach to the cgroup %s (%s): another program may be attached there or above it without sharing; bpftool cgroup tree shows which",
 				f->path, strerror(f->error));
+		break;
+	case ACCOUNT_STAGE_BASIC:
+		snprintf(
+			buf, size,
+			"by the basic programs, for this kernel refuses the full ones (Linux 5.15 or later takes them): closed connections are exact, open ones are as of their last round-trip sample, and there is no table of connections");
 		break;
 	}
 	return buf;

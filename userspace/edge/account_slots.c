@@ -15,6 +15,9 @@
 #define BATCH	     512
 #define QUIET_ENOUGH 2 /* passes; a retag during one pass can hide a socket from it, not from two */
 #define COLLECT_NS   NS_PER_SEC
+/* Without iterators; that many passes of them are an hour. */
+#define BLIND_COLLECT_NS   (60 * NS_PER_SEC)
+#define BLIND_QUIET_ENOUGH (ACCOUNT_LINGER_NS / BLIND_COLLECT_NS + 1)
 
 static int grow(struct slot_table *s)
 {
@@ -187,7 +190,7 @@ static int tagged_now(struct account *a, struct account_tagged **out, size_t *n)
 {
 	void *data;
 	size_t len;
-	int rc = account_iterate(a->tagged, &data, &len);
+	int rc = a->tagged ? account_iterate(a->tagged, &data, &len) : -EOPNOTSUPP;
 
 	if (rc)
 		return rc;
@@ -215,6 +218,43 @@ bool account_slot_delete(struct account *a, struct slot *e)
 	return true;
 }
 
+static void let_go(struct account *a, struct slot *e)
+{
+	if (e->state == SLOT_RETIRED)
+		account_remove(a, e);
+	else
+		account_slot_delete(a, e);
+}
+
+/*
+ * The pass of the basic build, which cannot see the sockets. A record that may be written has upstream
+ * connections, or bytes still move on a client's side; ACCOUNT_LINGER_NS says what is left then. A
+ * listener may expect the target for ever, but what it accepts gets another one before it is settled.
+ */
+static void collect_blindly(struct account *a, uint64_t now)
+{
+	struct account_target t;
+
+	if (now - a->collected_ns < BLIND_COLLECT_NS)
+		return;
+	a->collected_ns = now;
+	for (uint32_t i = 0; i < a->slots.n && a->slots.leaving; i++) {
+		struct slot *e = &a->slots.slots[i];
+		uint64_t bytes;
+
+		if (!is_leaving(e) || bpf_map_lookup_elem(a->targets_fd, &e->number, &t))
+			continue;
+		bytes = t.bytes_in + t.bytes_out + t.received_in + t.received_out;
+		if (t.active || bytes != e->bytes)
+			e->quiet = 0;
+		else if (++e->quiet >= BLIND_QUIET_ENOUGH)
+			let_go(a, e);
+		e->bytes = bytes;
+	}
+	if (a->old_pins)
+		account_drop_old_pins(a, now - a->opened_ns >= ACCOUNT_LINGER_NS);
+}
+
 void account_collect(struct account *a)
 {
 	struct account_tagged *t = NULL;
@@ -222,7 +262,13 @@ void account_collect(struct account *a)
 	bool older = false;
 	size_t n = 0;
 
-	if ((!a->slots.leaving && !a->old_pins) || now - a->collected_ns < COLLECT_NS)
+	if (!a->slots.leaving && !a->old_pins)
+		return;
+	if (!a->tagged) {
+		collect_blindly(a, now);
+		return;
+	}
+	if (now - a->collected_ns < COLLECT_NS)
 		return;
 	a->collected_ns = now;
 	if (tagged_now(a, &t, &n))
@@ -234,12 +280,8 @@ void account_collect(struct account *a)
 			continue;
 		if (in_use(t, n, e->number))
 			e->quiet = 0;
-		else if (++e->quiet < QUIET_ENOUGH)
-			continue;
-		else if (e->state == SLOT_RETIRED)
-			account_remove(a, e);
-		else
-			account_slot_delete(a, e);
+		else if (++e->quiet >= QUIET_ENOUGH)
+			let_go(a, e);
 	}
 	for (size_t i = 0; i < n; i++)
 		older |= t[i].born_ns && t[i].born_ns < a->opened_ns;
@@ -251,7 +293,7 @@ void account_collect(struct account *a)
 /*
  * Makes room: takes away what earlier processes left and no socket carries. One pass is enough, for
  * nobody tags with those slots any more. Whose rules have not asked yet keep their figures, if not
- * by target. Returns whether anything went.
+ * by target. Returns whether anything went; with the basic build, which cannot tell, nothing does.
  */
 static bool evict_unclaimed(struct account *a)
 {

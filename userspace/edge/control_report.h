@@ -21,7 +21,7 @@ struct report_head {
 	uint64_t request_id; /* 0: nobody asked */
 	uint64_t epoch;	     /* account_epoch() */
 	enum account_mode mode;
-	const char *mode_reason; /* why not BPF; "" */
+	const char *mode_reason; /* why not BPF, or not all of it; "" */
 	bool more;		 /* another message of the same report follows */
 };
 

@@ -178,10 +178,12 @@ static void show_targets(FILE *out, const json_t *rules, const struct show *how)
 static void show_basis(FILE *out, const json_t *answer)
 {
 	const char *error = text(answer, "refresh_error");
+	const char *reason = text(answer, "accounting_reason");
 
 	if (strcmp(text(answer, "accounting"), "bpf"))
-		fprintf(out, "accounting: user, bytes written to the sockets (%s)\n",
-			text(answer, "accounting_reason"));
+		fprintf(out, "accounting: user, bytes written to the sockets (%s)\n", reason);
+	else if (*reason)
+		fprintf(out, "accounting: bpf, bytes acknowledged by the receiver (%s)\n", reason);
 	else
 		fputs("accounting: bpf, bytes acknowledged by the receiver\n", out);
 	if (*error)
