@@ -223,26 +223,30 @@ static struct cost program_cost(const struct rig *rig)
 	return (struct cost){prog.run_time_ns, prog.run_cnt};
 }
 
-/* Connections of one byte, one after another; *ns: how long they took. */
+/* Connections of one byte, one after another, tagged as the edge tags the usual one: by the listener
+ * and by the worker's hint. *ns: how long they took. */
 static int connect_many(struct rig *rig, int n, bool tagged, uint64_t *ns)
 {
-	int l = socket(AF_INET, SOCK_STREAM, 0), port;
+	int l = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_storage ss;
+	bool counted = true;
 	uint64_t began;
+	socklen_t len;
 
 	if (tagged)
-		account_tag_listener(rig->a, l, RULE, rig->none, 0);
-	port = rig_listen(l, "127.0.0.1");
+		account_tag_listener(rig->a, l, RULE, rig->none, rig->slot);
+	rig_address("127.0.0.1", (uint16_t)rig_listen(l, "127.0.0.1"), &ss, &len);
 	began = clock_mono_ns();
 	for (int i = 0; i < n; i++) {
 		int c = socket(AF_INET, SOCK_STREAM, 0), s;
 		char byte = 0;
 
-		if (tagged)
-			account_tag_upstream(rig->a, c, RULE, rig->slot);
-		CHECK(!rig_connect(c, "127.0.0.1", (uint16_t)port), "connect");
+		CHECK(!(tagged ? account_connect(rig->a, 0, c, (struct sockaddr *)&ss, len, RULE,
+						 rig->slot, &counted)
+			       : connect(c, (struct sockaddr *)&ss, len)) &&
+			      counted,
+		      "connect");
 		s = accept(l, NULL, NULL);
-		if (tagged)
-			account_tag_client(rig->a, s, RULE, rig->slot);
 		CHECK(write(c, &byte, 1) == 1 && read(s, &byte, 1) == 1, "data");
 		rig_reset(s);
 		close(c);
