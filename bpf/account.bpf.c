@@ -177,13 +177,6 @@ static __always_inline void on_timeout_init(struct bpf_sock_ops *ctx,
 	ctx->reply = (ms * CONFIG_HZ + 999) / 1000;
 }
 
-/* When the packet that established a connection came. The kernel has just taken the time
- * (tcp_rcv_state_process), and reading the clock again is dear in a virtual machine. */
-static __always_inline __u64 established_ns(const struct tcp_sock *tp)
-{
-	return tp->tcp_mstamp * 1000;
-}
-
 static __always_inline void on_active_established(struct bpf_sock_ops *ctx,
 						  const struct tcp_sock *tp,
 						  struct account_socket *s)
@@ -198,9 +191,9 @@ static __always_inline void on_active_established(struct bpf_sock_ops *ctx,
 	t = target_of(s);
 	if (!t)
 		return;
-	us = (established_ns(tp) - s->born_ns) / 1000;
-	if ((__s64)us < 0) /* both are of one clock; a microsecond's fraction is lost on the way */
-		us = 0;
+	/* The kernel has just taken the time of the packet (tcp_rcv_state_process); reading the clock again
+	 * is dear in a virtual machine. Of one clock and both rounded down, so never negative. */
+	us = tp->tcp_mstamp - s->born_ns / 1000;
 	add(&t->ok, 1);
 	add(&t->active, 1);
 	add(&t->connect_us_sum, us);
@@ -220,7 +213,7 @@ static __always_inline void on_passive_established(struct bpf_sock_ops *ctx,
 						   struct account_socket *s)
 {
 	if (!(s->flags & ACCOUNT_F_ESTABLISHED))
-		begin(ctx, s, ACCOUNT_F_ESTABLISHED, established_ns(tp));
+		begin(ctx, s, ACCOUNT_F_ESTABLISHED, tp->tcp_mstamp * 1000);
 }
 
 static __always_inline void count_end(struct account_target *t, const struct account_socket *s,

@@ -172,9 +172,9 @@ class Ours(Proxy):
         return argv
 
     def unpin(self):
+        sh(self.binary, "unpin", "--instance", self.instance)
         for path in glob.glob(f"/run/portunus/client-{self.instance}.*"):
             os.unlink(path)
-        sh(self.binary, "unpin", "--instance", self.instance)
 
     def accounting_in_force(self):
         """What its log says: "bpf", or "user" with the reason; None if nothing."""

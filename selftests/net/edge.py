@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """portunus-client as the tests drive it: rules, start and stop, its log and its verbs."""
+import glob
 import json
 import os
 import signal
@@ -91,6 +92,9 @@ class Edge:
             self.p.kill()
         subprocess.run([lib.CLIENT, "unpin", "--instance", self.instance],
                        capture_output=True, check=False, timeout=10)
+        # The file stays for the next of its name, and no other process has this one's.
+        for path in glob.glob(f"/run/portunus/client-{self.instance}.*"):
+            os.unlink(path)
 
     # Verbs
 

@@ -144,8 +144,10 @@ static void test_smaller(void **state)
 	int status;
 	pid_t child;
 
-	if (geteuid())
+	if (geteuid()) {
+		print_message("skip test_smaller: only root can become somebody else\n");
 		skip();
+	}
 	child = fork();
 	if (!child) {
 		struct pipe_pool pool = {0};

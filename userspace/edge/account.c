@@ -141,39 +141,34 @@ int account_tag_listener(struct account *a, int fd, uint64_t rule_id, uint64_t u
 	return unassigned_slot ? set_tag(a, fd, &t) : 0;
 }
 
-int account_tag_upstream(struct account *a, int fd, uint64_t rule_id, uint64_t slot)
-{
-	struct account_socket t = {.rule_id = rule_id, .slot = slot, .side = ACCOUNT_UPSTREAM};
-
-	return slot ? set_tag(a, fd, &t) : 0;
-}
-
-static int tag_first(const struct account *a, unsigned worker, int fd, uint64_t rule_id,
-		     uint64_t slot)
+/* @introduces: the worker, from 1, whose thread the program shall know by this tag; or 0. */
+static int tag_upstream(const struct account *a, int fd, uint64_t rule_id, uint64_t slot,
+			unsigned introduces)
 {
 	struct account_socket t = {
 		.rule_id = rule_id,
 		.slot = slot,
 		.side = ACCOUNT_UPSTREAM,
-		.flags = (worker + 1) << ACCOUNT_WORKER_SHIFT,
+		.flags = introduces << ACCOUNT_WORKER_SHIFT,
 	};
 
-	return set_tag(a, fd, &t);
+	return slot ? set_tag(a, fd, &t) : 0;
+}
+
+int account_tag_upstream(struct account *a, int fd, uint64_t rule_id, uint64_t slot)
+{
+	return tag_upstream(a, fd, rule_id, slot, 0);
 }
 
 int account_connect(struct account *a, unsigned worker, int fd, const struct sockaddr *sa,
 		    socklen_t len, uint64_t rule_id, uint64_t slot, bool *counted)
 {
-	struct account_hint *hint;
+	bool has_hint = slot && a->hints && worker < ACCOUNT_WORKERS_MAX;
+	struct account_hint *hint = has_hint ? &a->hints[worker] : NULL;
 	int rc;
 
-	if (!slot || !a->hints || worker >= ACCOUNT_WORKERS_MAX) {
-		*counted = account_tag_upstream(a, fd, rule_id, slot) == 0;
-		return connect(fd, sa, len) ? -errno : 0;
-	}
-	hint = &a->hints[worker];
-	if (!__atomic_load_n(&hint->known, __ATOMIC_RELAXED)) {
-		*counted = tag_first(a, worker, fd, rule_id, slot) == 0;
+	if (!hint || !__atomic_load_n(&hint->known, __ATOMIC_RELAXED)) {
+		*counted = tag_upstream(a, fd, rule_id, slot, hint ? worker + 1 : 0) == 0;
 		return connect(fd, sa, len) ? -errno : 0;
 	}
 	/* Read and cleared by the program, in this thread, inside connect(). */

@@ -155,6 +155,11 @@ static const struct variant variants[] = {
 
 #define N_VARIANTS (sizeof(variants) / sizeof(variants[0]))
 
+/* What both builds have: two types of skeleton, members of the same names. */
+#define COMMON_PARTS(s)                                                                     \
+	.sockets = (s)->maps.sockets, .targets = (s)->maps.targets, .meta = (s)->maps.meta, \
+	.hints = (s)->maps.hints, .events = (s)->maps.events, .account = (s)->progs.account
+
 static int open_full(struct account_programs *p, const struct bpf_object_open_opts *opts,
 		     bool take_hints)
 {
@@ -165,12 +170,7 @@ static int open_full(struct account_programs *p, const struct bpf_object_open_op
 	s->rodata->take_hints = take_hints;
 	*p = (struct account_programs){
 		.full = s,
-		.sockets = s->maps.sockets,
-		.targets = s->maps.targets,
-		.meta = s->maps.meta,
-		.hints = s->maps.hints,
-		.events = s->maps.events,
-		.account = s->progs.account,
+		COMMON_PARTS(s),
 		.refresh = s->progs.refresh,
 		.tagged = s->progs.tagged,
 		.connections = s->progs.connections,
@@ -188,12 +188,7 @@ static int open_basic(struct account_programs *p, const struct bpf_object_open_o
 	s->rodata->take_hints = take_hints;
 	*p = (struct account_programs){
 		.basic = s,
-		.sockets = s->maps.sockets,
-		.targets = s->maps.targets,
-		.meta = s->maps.meta,
-		.hints = s->maps.hints,
-		.events = s->maps.events,
-		.account = s->progs.account,
+		COMMON_PARTS(s),
 	};
 	return 0;
 }
