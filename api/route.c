@@ -1,13 +1,35 @@
 // SPDX-License-Identifier: MIT
 /* The table of routes, and what happens before a handler runs. */
-#include <ctype.h>
+#include "api/route.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <event2/http.h>
 
-#include "api/api_internal.h"
+#include "api/call/auth.h"
+#include "api/call/call.h"
+#include "api/call/deny.h"
+#include "api/routes/audit.h"
+#include "api/routes/changes.h"
+#include "api/routes/clients.h"
+#include "api/routes/flows.h"
+#include "api/routes/health.h"
+#include "api/routes/events.h"
+#include "api/routes/metrics.h"
+#include "api/routes/openapi.h"
+#include "api/routes/owners.h"
+#include "api/routes/page.h"
+#include "api/routes/renewal.h"
+#include "api/routes/rules.h"
+#include "api/routes/rules_list.h"
+#include "api/routes/session.h"
+#include "api/routes/sni.h"
+#include "api/routes/stats.h"
+#include "api/routes/stream.h"
+#include "api/routes/tokens.h"
+#include "server/access/audit.h"
 
 enum access_need { NEED_NOTHING, NEED_VIEWER, NEED_OPERATOR, NEED_ADMIN };
 
@@ -19,23 +41,37 @@ struct route {
 };
 
 static const struct route routes[] = {
+	{"/healthz", METHOD_GET, NEED_NOTHING, health_live},
+	{"/readyz", METHOD_GET, NEED_NOTHING, health_ready},
 	{"/v1/rules", METHOD_GET, NEED_VIEWER, rules_list},
 	{"/v1/rules", METHOD_POST, NEED_OPERATOR, rules_push},
 	{"/v1/rules/*", METHOD_GET, NEED_VIEWER, rules_get},
 	{"/v1/rules/*", METHOD_PUT, NEED_OPERATOR, rules_update},
 	{"/v1/rules/*", METHOD_DELETE, NEED_OPERATOR, rules_remove},
+	{"/v1/rules/*/failback", METHOD_POST, NEED_OPERATOR, rules_failback},
+	{"/v1/rules/*/flows", METHOD_GET, NEED_VIEWER, flows_get},
 	{"/v1/rules/*/stats", METHOD_GET, NEED_VIEWER, stats_get},
 	{"/v1/rules/*/stats/stream", METHOD_GET, NEED_VIEWER, stats_stream},
 	{"/v1/health-changes", METHOD_GET, NEED_VIEWER, changes_get},
+	{"/v1/events", METHOD_GET, NEED_VIEWER, events_get},
 	{"/v1/clients", METHOD_GET, NEED_VIEWER, clients_list},
 	{"/v1/clients/*", METHOD_PUT, NEED_ADMIN, clients_readdress},
 	{"/v1/clients/*", METHOD_DELETE, NEED_ADMIN, clients_delete},
+	{"/v1/clients/*/sni-listeners", METHOD_GET, NEED_VIEWER, sni_listeners},
 	{"/v1/clients/*/name", METHOD_PATCH, NEED_ADMIN, clients_rename},
 	{"/v1/clients/*/revoke", METHOD_POST, NEED_ADMIN, clients_revoke},
 	{"/v1/clients/*/enrollment", METHOD_POST, NEED_ADMIN, clients_reenroll},
+	{"/v1/clients/*/token", METHOD_POST, NEED_ADMIN, token_rotate},
+	{"/v1/clients/*/owners", METHOD_GET, NEED_ADMIN, owners_list},
+	{"/v1/clients/*/owners/*/rate-limit", METHOD_GET, NEED_ADMIN, owner_caps_get},
+	{"/v1/clients/*/owners/*/rate-limit", METHOD_PUT, NEED_ADMIN, owner_caps_put},
+	{"/v1/clients/*/owners/*/rate-limit", METHOD_DELETE, NEED_ADMIN, owner_caps_delete},
+	{"/v1/certificate", METHOD_GET, NEED_ADMIN, certificate_get},
+	{"/v1/certificate", METHOD_POST, NEED_ADMIN, certificate_rotate},
 	{"/v1/client-enrollments", METHOD_POST, NEED_ADMIN, clients_enroll},
 	{"/v1/metrics", METHOD_GET, NEED_ADMIN, metrics_get},
 	{"/v1/audit", METHOD_GET, NEED_ADMIN, audit_get},
+	{"/v1/openapi.json", METHOD_GET, NEED_VIEWER, openapi_get},
 	{"/v1/users/me", METHOD_GET, NEED_VIEWER, identity_me},
 	{"/v1/tokens", METHOD_GET, NEED_ADMIN, tokens_list},
 	{"/v1/tokens", METHOD_POST, NEED_ADMIN, tokens_add},
@@ -45,18 +81,27 @@ static const struct route routes[] = {
 	{"/v1/auth/logout", METHOD_POST, NEED_NOTHING, session_logout},
 };
 
-static const char *const method_names[] = {"GET", "POST", "PUT", "DELETE", "PATCH"};
+/* A variable part of a path, not decoded. */
+struct part {
+	const char *text; /* NULL: there is none */
+	size_t len;
+};
 
-/* Whether @path fits; *param then points at what "*" stands for, of *len bytes. */
-static bool matches(const char *pattern, const char *path, const char **param, size_t *len)
+#define PARTS_MAX 2
+
+/* Whether @path fits; @part then says what each "*" stands for. */
+static bool matches(const char *pattern, const char *path, struct part part[PARTS_MAX])
 {
+	unsigned n = 0;
+
 	for (; *pattern; pattern++) {
 		if (*pattern == '*') {
-			*param = path;
-			*len = strcspn(path, "/");
-			if (*len == 0)
+			size_t len = strcspn(path, "/");
+
+			if (len == 0)
 				return false;
-			path += *len;
+			part[n++] = (struct part){path, len};
+			path += len;
 		} else if (*pattern != *path++) {
 			return false;
 		}
@@ -64,19 +109,19 @@ static bool matches(const char *pattern, const char *path, const char **param, s
 	return *path == '\0';
 }
 
-/* Cuts the variable part out of the path and decodes it. */
-static bool take_param(struct call *c, const char *param, size_t len)
+/* Cuts a variable part out of the path and decodes it. */
+static bool take_param(const struct part *part, char **out)
 {
-	char *raw = strndup(param, len);
+	char *raw = strndup(part->text, part->len);
 	size_t decoded;
 
 	if (raw)
-		c->param = evhttp_uridecode(raw, 0, &decoded);
+		*out = evhttp_uridecode(raw, 0, &decoded);
 	/* An encoded NUL would cut it short without anybody noticing. */
-	if (c->param && strlen(c->param) != decoded)
-		c->param[0] = '\0';
+	if (*out && strlen(*out) != decoded)
+		**out = '\0';
 	free(raw);
-	return c->param != NULL;
+	return *out != NULL;
 }
 
 /*
@@ -88,16 +133,18 @@ static const struct route *find(struct call *c, unsigned *allow, bool *open)
 	*allow = 0;
 	*open = false;
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-		const char *param = NULL;
-		size_t len;
+		struct part part[PARTS_MAX] = {{NULL, 0}};
 
-		if (!matches(routes[i].pattern, c->path, &param, &len))
+		if (!matches(routes[i].pattern, c->path, part))
 			continue;
 		*allow |= routes[i].method;
 		*open = routes[i].need == NEED_NOTHING;
 		if (routes[i].method != c->method)
 			continue;
-		return param && !take_param(c, param, len) ? NULL : &routes[i];
+		if ((part[0].text && !take_param(&part[0], &c->param)) ||
+		    (part[1].text && !take_param(&part[1], &c->param2)))
+			return NULL;
+		return &routes[i];
 	}
 	return NULL;
 }
@@ -106,10 +153,10 @@ static void wrong_method(struct call *c, unsigned allow)
 {
 	char text[64] = "";
 
-	for (unsigned i = 0; i < 5; i++)
-		if (allow & 1u << i)
+	for (enum method m = METHOD_GET; m != METHOD_OTHER; m <<= 1)
+		if (allow & m)
 			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
-				 *text ? ", " : "", method_names[i]);
+				 *text ? ", " : "", method_text(m));
 	call_add_header(c, "Allow", "%s", text);
 	call_error(c, 405, "method_not_allowed", "this path takes %s", text);
 }
@@ -126,18 +173,19 @@ static const enum role role_needed[] = {
 	[NEED_ADMIN] = ROLE_ADMIN,
 };
 
-void api_dispatch(struct call *c)
+void route_call(struct call *c)
 {
+	struct audit *audit;
 	unsigned allow;
 	bool open;
 	const struct route *r = find(c, &allow, &open);
 
-	if (!under_v1(c->path)) {
+	if (!allow && !under_v1(c->path)) {
 		page_get(c);
 		return;
 	}
 	/* Who is nobody learns nothing of which paths exist. */
-	if (!open && !c->local && !api_authenticate(c))
+	if (!open && !c->local && !auth_call(c))
 		return;
 	if (!r) {
 		if (allow)
@@ -147,10 +195,14 @@ void api_dispatch(struct call *c)
 		return;
 	}
 	if (c->who.role < role_needed[r->need]) {
-		api_deny(c, 403, "role_required",
-			 r->need == NEED_ADMIN ? "role_required: this needs an admin token"
-					       : "role_required: this token may only read");
+		deny(c, 403, "role_required", "role_required: %s",
+		     r->need == NEED_ADMIN ? "this needs an admin token"
+					   : "this token may only read");
 		return;
 	}
-	r->handler(c);
+	audit = c->api->audit;
+	if (c->method & METHODS_WRITING && c->who.name[0])
+		call_attend(c);
+	r->handler(c); /* which may have freed the call */
+	audit_leave(audit, c);
 }

@@ -11,6 +11,7 @@
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 #include <stdbool.h>
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -136,6 +137,7 @@ static __always_inline struct account_socket *hinted(struct bpf_sock *sk)
 	if (!hint || !hint->slot)
 		return NULL;
 	tag.slot = hint->slot;
+	tag.flags = (hint->prelude & ACCOUNT_PRELUDE_MASK) << ACCOUNT_PRELUDE_SHIFT;
 	t = target_of(&tag);
 	if (!t)
 		return NULL;
@@ -153,28 +155,66 @@ static __always_inline void on_connect(struct bpf_sock_ops *ctx, struct account_
 	if (s->side != ACCOUNT_UPSTREAM || (s->flags & ACCOUNT_F_ATTEMPTED))
 		return;
 	meet_worker(s);
-	begin(ctx, s, ACCOUNT_F_ACTIVE_OPEN | ACCOUNT_F_ATTEMPTED, bpf_ktime_get_ns());
+	begin(ctx, s,
+	      (s->flags & ACCOUNT_PRELUDE_MASK << ACCOUNT_PRELUDE_SHIFT) | ACCOUNT_F_ACTIVE_OPEN |
+		      ACCOUNT_F_ATTEMPTED,
+	      bpf_ktime_get_ns());
 	t = target_of(s);
 	if (t)
 		add(&t->attempted, 1);
 }
 
-/* One lost SYN costs what this answers: about twice the target's usual connect time. */
+/*
+ * One lost SYN costs what this answers: about twice the target's usual connect time. Of a target farther
+ * than FAST_SYN_MAX_MS a quarter more than that time, or every handshake would have a needless SYN.
+ */
 static __always_inline void on_timeout_init(struct bpf_sock_ops *ctx,
 					    const struct account_socket *s)
 {
 	struct account_target *t;
-	__u64 ms;
+	__u64 ms, usual_ms;
 
 	if (s->side != ACCOUNT_UPSTREAM || !CONFIG_HZ)
 		return;
 	t = target_of(s);
-	ms = t ? 2 * t->connect_us / 1000 : 0;
+	usual_ms = t ? t->connect_us / 1000 : 0;
+	ms = 2 * usual_ms;
 	if (ms < FAST_SYN_MIN_MS)
 		ms = FAST_SYN_MIN_MS;
 	if (ms > FAST_SYN_MAX_MS)
 		ms = FAST_SYN_MAX_MS;
+	if (ms < usual_ms + usual_ms / 4)
+		ms = usual_ms + usual_ms / 4;
 	ctx->reply = (ms * CONFIG_HZ + 999) / 1000;
+}
+
+/*
+ * Keeps the target's usual connect time. A repeated SYN leaves open which of the two was answered (Karn's
+ * rule, RFC 6298, 3), unless the peer's timestamp says it: then the kernel has a round-trip time now. Where
+ * even that lacks, @us is an upper bound. What is longer than usual counts at once, but no more than doubles
+ * the time after which a SYN is repeated: so RFC 6298 (5.5, 5.7) keeps a timer that was backed off. By an
+ * average, a target that became distant would go on being sent two SYNs; and if such a sample counted for
+ * nothing, one that always was distant would never be learnt. Less than half of what is usual, by a handshake
+ * whose SYN was not repeated, shows that this was such a bound, of lost SYNs: it counts at once as well.
+ */
+static __always_inline void learn_connect_time(struct account_target *t, const struct tcp_sock *tp,
+					       __u64 us, bool repeated)
+{
+	__u64 usual = t->connect_us, by_timestamp = tp->srtt_us >> 3, most = 2 * usual;
+
+	if (repeated) {
+		if (by_timestamp)
+			us = by_timestamp;
+		if (most < FAST_SYN_MIN_MS * 1000)
+			most = FAST_SYN_MIN_MS * 1000;
+		if (us > usual) {
+			t->connect_us = usual && us > most ? most : us;
+			return;
+		}
+		if (!by_timestamp)
+			return;
+	}
+	t->connect_us = usual <= 2 * us && usual ? usual - usual / 8 + us / 8 : us;
 }
 
 static __always_inline void on_active_established(struct bpf_sock_ops *ctx,
@@ -182,7 +222,7 @@ static __always_inline void on_active_established(struct bpf_sock_ops *ctx,
 						  struct account_socket *s)
 {
 	struct account_target *t;
-	__u64 us, usual;
+	__u64 us;
 
 	/* One that was tagged after its connect is not followed, so not counted. */
 	if ((s->flags & (ACCOUNT_F_ATTEMPTED | ACCOUNT_F_ESTABLISHED)) != ACCOUNT_F_ATTEMPTED)
@@ -200,12 +240,7 @@ static __always_inline void on_active_established(struct bpf_sock_ops *ctx,
 	add(&t->connect_hist[log2_of(us)], 1);
 	if (us > t->connect_us_max)
 		t->connect_us_max = us;
-	/* Karn's rule (RFC 6298, 3): how long a repeated SYN took says nothing of the path, and would
-	 * slow down the next repetition. */
-	if (ctx->total_retrans)
-		return;
-	usual = t->connect_us;
-	t->connect_us = usual ? usual - usual / 8 + us / 8 : us;
+	learn_connect_time(t, tp, us, ctx->total_retrans);
 }
 
 static __always_inline void on_passive_established(struct bpf_sock_ops *ctx,
@@ -257,7 +292,7 @@ static __always_inline void on_close(const struct tcp_sock *tp, struct account_s
 	if (!t)
 		return;
 	fold_final(&s->tx, acked(tp, s), up ? &t->bytes_in : &t->bytes_out);
-	fold_final(&s->rx, received(tp), up ? &t->received_out : &t->received_in);
+	fold_final(&s->rx, received(tp, s), up ? &t->received_out : &t->received_in);
 	fold_final(&s->retransmits, tp->total_retrans, &t->retransmits);
 	count_end(t, s, sk->sk_err);
 }
@@ -275,7 +310,7 @@ static __always_inline void on_state(struct bpf_sock_ops *ctx, const struct tcp_
 	 * it as an acknowledged byte. The first time only: this is also called with old == new.
 	 */
 	if (!(s->flags & ACCOUNT_F_LIMITED)) {
-		s->tx_limit = acked(tp, s) + (__u32)(tp->write_seq - tp->snd_una);
+		s->tx_limit = sent(tp, s) + (__u32)(tp->write_seq - tp->snd_una);
 		s->flags |= ACCOUNT_F_LIMITED;
 	}
 #endif

@@ -9,13 +9,14 @@
 
 #include <linux/types.h>
 
+#include "bpf/record.h"
+
 #ifndef ACCOUNT_ABI /* a test builds the next one */
 #define ACCOUNT_ABI 1
 #endif
 #define ACCOUNT_TARGETS_MAX 131072
 #define ACCOUNT_SCOPE_LEN   32
 #define ACCOUNT_NAME_LEN    72
-#define ACCOUNT_HIST_LEN    20
 
 #define ACCOUNT_INDEX_NONE    255 /* the record of a rule's connections that never got a target */
 #define ACCOUNT_INDEX_REMOVED 254 /* the sum of a rule's former targets */
@@ -45,6 +46,16 @@ enum account_flag {
 	ACCOUNT_F_CLOSED = 1 << 4,
 };
 
+/* In the flags of an upstream socket: how many bytes of the edge's own precede the client's (a header of
+ * the PROXY protocol). They are not counted. */
+#define ACCOUNT_PRELUDE_SHIFT 8
+#define ACCOUNT_PRELUDE_MASK  0xffu
+
+/* In the flags of a client's socket: how many bytes a balancer's header had, which came before the
+ * client's. They are not counted either. */
+#define ACCOUNT_HEADER_SHIFT 16
+#define ACCOUNT_HEADER_MASK  0x3ffu
+
 /* In the flags of an upstream socket's first tag: which worker's thread is about to connect it. */
 #define ACCOUNT_WORKER_SHIFT 16
 #define ACCOUNT_WORKERS_MAX  64
@@ -55,9 +66,10 @@ enum account_flag {
  * cache line each, mapped into the process.
  */
 struct account_hint {
-	__u64 slot;  /* 0: none */
-	__u64 known; /* the program knows the worker's thread, hints are taken */
-	__u64 reserved[6];
+	__u64 slot;    /* 0: none */
+	__u64 known;   /* the program knows the worker's thread, hints are taken */
+	__u64 prelude; /* as ACCOUNT_PRELUDE_SHIFT has it */
+	__u64 reserved[5];
 };
 
 /*
@@ -87,8 +99,11 @@ struct account_socket {
 /*
  * One record of `targets`. The first part is written once, by the insert of user space; after that
  * only the kernel programs write, until no socket carries the record's number any more: then user
- * space makes it its rule's "(removed)" record, or deletes it. Bytes are TCP payload bytes.
+ * space makes it its rule's "(removed)" record, or deletes it.
  */
+#define ACCOUNT_FIGURE(name, kind)	    __u64 name;
+#define ACCOUNT_FIGURE_ARRAY(name, kind, n) __u64 name[n];
+
 struct account_target {
 	char scope[ACCOUNT_SCOPE_LEN]; /* whose rule ids these are */
 	char name[ACCOUNT_NAME_LEN];   /* "host:port" */
@@ -97,24 +112,7 @@ struct account_target {
 	__u16 port;
 	__u32 index; /* row in the rule */
 
-	__u64 bytes_in;	    /* acknowledged by the target */
-	__u64 bytes_out;    /* acknowledged by the client */
-	__u64 received_in;  /* received from clients */
-	__u64 received_out; /* received from the target */
-
-	__u64 attempted; /* connects that sent a SYN */
-	__u64 ok;
-	__u64 failed;
-	__u64 aborted; /* closed by the edge while connecting */
-	__u64 active;  /* established upstream connections now */
-	__u64 resets;  /* established connections that the peer reset, both legs */
-	__u64 retransmits;
-	__u64 srtt_us;	  /* to the target, last seen */
-	__u64 connect_us; /* usual: moving average, an eighth for each new one */
-	__u64 connect_us_sum;
-	__u64 connect_us_max;
-	__u64 connect_hist[ACCOUNT_HIST_LEN]; /* [i]: 2^i µs or more; the last one is open */
-	__u64 last_errno;
+	ACCOUNT_FIGURES(ACCOUNT_FIGURE, ACCOUNT_FIGURE_ARRAY)
 };
 
 /* The one entry of `meta`; only user space writes it. */

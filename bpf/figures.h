@@ -19,10 +19,10 @@ static __always_inline void add(__u64 *counter, __u64 n)
 }
 
 /*
- * Payload bytes that the peer has acknowledged. bytes_acked is read before the limit: if it counts
- * the FIN, the limit was set before it.
+ * Bytes of ours that the peer has acknowledged, a prelude included. bytes_acked is read before the
+ * limit: if it counts the FIN, the limit was set before it.
  */
-static __always_inline __u64 acked(const struct tcp_sock *tp, const struct account_socket *s)
+static __always_inline __u64 sent(const struct tcp_sock *tp, const struct account_socket *s)
 {
 	__u64 tx = *(volatile const __u64 *)&tp->bytes_acked;
 	__u64 limit;
@@ -36,15 +36,37 @@ static __always_inline __u64 acked(const struct tcp_sock *tp, const struct accou
 	return tx < limit ? tx : limit;
 }
 
-/* Payload bytes received: the peer's FIN takes a place in the sequence, but is none. */
-static __always_inline __u64 received(const struct tcp_sock *tp)
+/* The client's bytes among them: what precedes these is none of them. */
+static __always_inline __u64 acked(const struct tcp_sock *tp, const struct account_socket *s)
+{
+	__u64 tx = sent(tp, s), prelude = s->flags >> ACCOUNT_PRELUDE_SHIFT & ACCOUNT_PRELUDE_MASK;
+
+	return tx > prelude ? tx - prelude : 0;
+}
+
+/* Of the running kernel, or as it has been since Linux 2.6. */
+static __always_inline __u64 sock_done_bit(void)
+{
+	if (bpf_core_enum_value_exists(enum sock_flags, SOCK_DONE))
+		return bpf_core_enum_value(enum sock_flags, SOCK_DONE);
+	return SOCK_DONE;
+}
+
+/* Payload bytes received: the peer's FIN takes a place in the sequence, but is none; nor is what a balancer
+ * said before the client. */
+static __always_inline __u64 received(const struct tcp_sock *tp, const struct account_socket *s)
 {
 	__u64 rx = *(volatile const __u64 *)&tp->bytes_received;
 	const struct sock *sk = (const struct sock *)tp;
 
 	barrier();
-	if (rx && (sk->__sk_common.skc_flags & 1ul << SOCK_DONE_BIT))
+	if (rx && (sk->__sk_common.skc_flags & 1ul << sock_done_bit()))
 		rx--;
+	if (s->side == ACCOUNT_CLIENT) {
+		__u64 header = s->flags >> ACCOUNT_HEADER_SHIFT & ACCOUNT_HEADER_MASK;
+
+		rx = rx > header ? rx - header : 0;
+	}
 	return rx;
 }
 
@@ -136,7 +158,7 @@ static __always_inline void fold_all(const struct tcp_sock *tp, struct account_s
 	if (!t)
 		return;
 	fold(&s->tx, tx, acked(tp, s), up ? &t->bytes_in : &t->bytes_out);
-	fold(&s->rx, rx, received(tp), up ? &t->received_out : &t->received_in);
+	fold(&s->rx, rx, received(tp, s), up ? &t->received_out : &t->received_in);
 	fold(&s->retransmits, retrans, tp->total_retrans, &t->retransmits);
 	if (up)
 		t->srtt_us = tp->srtt_us >> 3;

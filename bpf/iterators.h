@@ -117,7 +117,7 @@ int connections(struct bpf_iter__bpf_sk_storage_map *ctx)
 	BPF_SEQ_PRINTF(seq, "%-10llu %-28s %-8s %-11s %14llu %14llu ", s->rule_id,
 		       t ? t->name : "-",
 		       side_names[t && s->side == ACCOUNT_PENDING ? ACCOUNT_CLIENT : s->side & 3],
-		       state_names[sk->__sk_common.skc_state & 15], acked(tp, s), received(tp));
+		       state_names[sk->__sk_common.skc_state & 15], acked(tp, s), received(tp, s));
 	BPF_SEQ_PRINTF(seq, "%9u %7u %5llu.%03llu", tp->srtt_us >> 3, tp->total_retrans,
 		       age_ms / 1000, age_ms % 1000);
 	print_address(seq, sk, true);

@@ -1,95 +1,93 @@
 // SPDX-License-Identifier: MIT
-/* Calls of the API: over HTTP with libcurl, or on the store itself when no server runs. */
+/* Calls of the API: where the server is, and what its answers mean. */
+#include "cli/request.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include <curl/curl.h>
+#include "cli/http.h"
+#include "cli/print.h"
 
-#include "cli/verb.h"
+#define TOTAL_SECS     30
+#define RETRY_SECS     1 /* between attempts to follow a stream again; doubles */
+#define RETRY_SECS_MAX 8
 
-#define CONNECT_SECS 2
-#define TOTAL_SECS   30
-#define BODY_MAX     (256u << 20)
-
-struct received {
-	char *data;
-	size_t len;
+/* An API over HTTP. */
+struct place {
+	struct http_place http;
+	char line[600]; /* of the lock file, which endpoint and pin may point into */
+	bool named;	/* on the command line */
 };
 
-static size_t receive(char *data, size_t size, size_t n, void *arg)
+static void use_defaults(const struct cli_args *a, struct place *p)
 {
-	struct received *r = arg;
-	char *more;
-
-	n *= size;
-	if (r->len + n > BODY_MAX)
-		return 0;
-	more = realloc(r->data, r->len + n + 1);
-	if (!more)
-		return 0;
-	r->data = more;
-	memcpy(r->data + r->len, data, n);
-	r->len += n;
-	r->data[r->len] = '\0';
-	return n;
+	*p = (struct place){.http = {.endpoint = CLI_ENDPOINT,
+				     .cacert = args_option(a, "cacert"),
+				     .pin = args_option(a, "insecure-pin"),
+				     .token = cli_env("PORTUNUS_OPERATOR_TOKEN")}};
 }
 
-char *url_encode(const char *text)
+/* Takes "ENDPOINT[ PIN]" from p->line. */
+static void use_line(const struct cli_args *a, struct place *p)
 {
-	char *encoded = curl_easy_escape(NULL, text, 0);
-	char *copy = encoded ? strdup(encoded) : NULL;
+	char *blank = strchr(p->line, ' ');
 
-	curl_free(encoded);
-	return copy;
+	if (blank)
+		*blank++ = '\0';
+	p->http.endpoint = p->line;
+	/* Who can read the lock file of a server may trust what stands in it. */
+	if (!p->http.pin && !p->http.cacert)
+		p->http.pin = blank;
 }
 
-/* "http://" before an endpoint that has no scheme of its own. */
-static char *url_of(const char *endpoint, const char *target)
+/* Whether an endpoint was named, by the option or the environment. */
+static bool use_named(const struct cli_args *a, struct place *p)
 {
-	char *url;
+	const char *option = args_option(a, "http-endpoint");
+	const char *named = option ? option : cli_env("PORTUNUS_HTTP_ENDPOINT");
 
-	return asprintf(&url, "%s%s%s", strstr(endpoint, "://") ? "" : "http://", endpoint,
-			target) < 0
-		       ? NULL
-		       : url;
+	if (named)
+		p->http.endpoint = named;
+	p->named = option;
+	return named;
 }
 
-static struct curl_slist *headers_of(bool has_body)
+/*
+ * A call on the store itself, made only with a directory that was named, or without a token that says that
+ * a server is meant. -EAGAIN: use the API at @p.
+ */
+static int on_store(struct cli_args *a, struct place *p, const struct http_request *r,
+		    struct cli_reply *reply)
 {
-	const char *token = getenv("PORTUNUS_OPERATOR_TOKEN");
-	struct curl_slist *list = NULL;
-	char line[512];
+	const struct cli_request request = {.data_dir = a->data_dir,
+					    .advertised = a->advertised,
+					    .method = r->method,
+					    .target = r->target,
+					    .body = r->body};
+	int err;
 
-	if (token && *token) {
-		snprintf(line, sizeof(line), "Authorization: Bearer %s", token);
-		list = curl_slist_append(list, line);
+	if (!a->data_dir_given && p->http.token) {
+		if (!a->host->find(a->data_dir, p->line, sizeof(p->line)))
+			use_line(a, p);
+		return -EAGAIN;
 	}
-	if (has_body)
-		list = curl_slist_append(list, "Content-Type: application/json");
-	return curl_slist_append(list, "Expect:");
-}
-
-static CURL *handle_of(const char *url, const char *method, const char *body,
-		       struct curl_slist *headers, char error[CURL_ERROR_SIZE])
-{
-	CURL *h = curl_easy_init();
-
-	if (!h)
-		return NULL;
-	error[0] = '\0';
-	curl_easy_setopt(h, CURLOPT_URL, url);
-	curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, method);
-	curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECS);
-	curl_easy_setopt(h, CURLOPT_ERRORBUFFER, error);
-	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(h, CURLOPT_NOPROXY, "*"); /* the token is for this server only */
-	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
-	if (body)
-		curl_easy_setopt(h, CURLOPT_POSTFIELDS, body);
-	return h;
+	err = a->host->direct(&request, reply);
+	if (err == -EBUSY && reply->why[0]) {
+		snprintf(p->line, sizeof(p->line), "%s", reply->why);
+		use_line(a, p);
+	}
+	/* Somebody who may not read the store may still have a token. */
+	if (err == -EBUSY || err == -EACCES || err == -EPERM)
+		return -EAGAIN;
+	if (err == -ENOENT)
+		snprintf(reply->why, sizeof(reply->why),
+			 "there is no store in %s: name the right one with --data-dir, or the "
+			 "server with --http-endpoint; `init` and `serve` make one",
+			 a->data_dir);
+	return err;
 }
 
 /* Longer than the server waits for the edge. */
@@ -103,37 +101,7 @@ static long total_secs(const struct cli_args *a)
 	return TOTAL_SECS;
 }
 
-static int over_http(struct cli_args *a, const char *endpoint, const char *method,
-		     const char *target, const char *body, struct cli_reply *reply)
-{
-	char *url = url_of(endpoint, target), error[CURL_ERROR_SIZE];
-	struct curl_slist *headers = headers_of(body != NULL);
-	struct received got = {.data = NULL};
-	CURL *h = url ? handle_of(url, method, body, headers, error) : NULL;
-	CURLcode rc = CURLE_OUT_OF_MEMORY;
-	long status = 0;
-
-	if (h) {
-		curl_easy_setopt(h, CURLOPT_TIMEOUT, total_secs(a));
-		curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, receive);
-		curl_easy_setopt(h, CURLOPT_WRITEDATA, &got);
-		rc = curl_easy_perform(h);
-		curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
-		if (rc)
-			snprintf(reply->why, sizeof(reply->why), "%s: %s", endpoint,
-				 error[0] ? error : curl_easy_strerror(rc));
-	}
-	curl_easy_cleanup(h);
-	curl_slist_free_all(headers);
-	free(url);
-	if (rc) {
-		free(got.data);
-		return -EIO;
-	}
-	reply->status = (int)status;
-	reply->body = got.data ? got.data : strdup("");
-	return reply->body ? 0 : -ENOMEM;
-}
+/* ---- answers ---- */
 
 static bool one_of(const char *code, const char *const *list)
 {
@@ -159,13 +127,36 @@ int exit_of(int status, const char *code)
 		return EXIT_ACK_TIMEOUT;
 	if (status == 404)
 		return EXIT_NOT_FOUND;
-	return status == 400 || status == 409 || status == 413 || status == 415 || status == 422
+	return status == 400 || status == 409 || status == 412 || status == 413 || status == 415 ||
+			       status == 422
 		       ? EXIT_INVALID
 		       : EXIT_OTHER;
 }
 
+/* What to do next, where the API's message does not say it for somebody at a shell. */
+static void say_hint(int status, const char *code, const char *message)
+{
+	const char *hint = NULL;
+
+	if (status == 401 && !cli_env("PORTUNUS_OPERATOR_TOKEN"))
+		hint = "set PORTUNUS_OPERATOR_TOKEN";
+	else if (status == 401)
+		hint = "what PORTUNUS_OPERATOR_TOKEN has is no live token of this server; "
+		       "'portunus-server token-add NAME', run by an admin, makes one";
+	else if (!strcmp(code, "client_not_connected") && strstr(message, "no client named"))
+		hint = "'portunus-server enroll-client NAME' makes the command that enrols an edge; "
+		       "'list-clients' shows those there are";
+	else if (!strcmp(code, "client_not_connected"))
+		hint = "start portunus-client on that host; if it runs, its log says why it does "
+		       "not connect";
+	else if (!strcmp(code, "user_already_exists"))
+		hint = "'portunus-server token-revoke NAME', or choose another name";
+	if (hint)
+		fprintf(stderr, "hint: %s\n", hint);
+}
+
 /* Prints an error of the API; its message may repeat the code. */
-static int report_error(int status, const char *body)
+static int report_error(const struct cli_args *a, int status, const char *body)
 {
 	json_t *o = json_loads(body, 0, NULL);
 	const json_t *e = o ? json_object_get(o, "error") : NULL;
@@ -174,157 +165,169 @@ static int report_error(int status, const char *body)
 	int rc;
 
 	if (!n) {
-		fprintf(stderr, "error: http: status %d\n", status);
 		json_decref(o);
-		return EXIT_OTHER;
+		return cli_failure(a, EXIT_OTHER, "http",
+				   "http: status %d, and no error of a Portunus server in it",
+				   status);
 	}
 	if (!strncmp(message, code, n) && message[n] == ':')
 		message += n + 1 + (message[n + 1] == ' ');
 	rc = exit_of(status, code);
-	cli_error(rc, code, "%s", message);
-	if (rc == EXIT_REFUSED && !getenv("PORTUNUS_OPERATOR_TOKEN") && status == 401)
-		fputs("hint: set PORTUNUS_OPERATOR_TOKEN\n", stderr);
+	cli_error(a, rc, code, "%s", message);
+	if (!a->json)
+		say_hint(status, code, message);
 	json_decref(o);
 	return rc;
 }
 
-/* -EBUSY: use the API at @endpoint instead. */
-static int on_store(struct cli_args *a, const char *method, const char *target, const char *body,
-		    struct cli_reply *reply, char *endpoint, size_t size)
+static int report_failure(const struct cli_args *a, int err, const struct cli_reply *reply)
 {
-	const struct cli_request request = {.data_dir = a->data_dir,
-					    .advertised = a->advertised,
-					    .method = method,
-					    .target = target,
-					    .body = body};
-	int err = a->host->direct(&request, reply);
+	if (err == -EIO && reply->why[0])
+		return cli_failure(a, EXIT_OTHER, "http", "http: %s", reply->why);
+	return cli_failure(a,
+			   err == -EPROTO   ? EXIT_SCHEMA
+			   : err == -EINVAL ? EXIT_USAGE
+					    : EXIT_OTHER,
+			   err == -ENOENT ? "store_missing" : "store", "%s",
+			   reply->why[0] ? reply->why : strerror(-err));
+}
 
-	if (err == -EBUSY && reply->why[0])
-		snprintf(endpoint, size, "%s", reply->why);
+/* ---- calls ---- */
+
+/* @p NULL after a call on the store. */
+static void say_where(const struct cli_args *a, const struct place *p, const char *method)
+{
+	if (!strcmp(method, "GET"))
+		return;
+	if (p && !p->named)
+		cli_note(a, "done by the server at %s", p->http.endpoint);
+	else if (!p && !args_flag(a, "data-dir"))
+		cli_note(a, "done on the store in %s", a->data_dir);
+}
+
+static int call_somewhere(struct cli_args *a, const struct http_request *r, struct cli_reply *reply)
+{
+	struct place p;
+	int err = -EAGAIN;
+
+	use_defaults(a, &p);
+	if (!use_named(a, &p)) {
+		err = on_store(a, &p, r, reply);
+		if (err != -EAGAIN) {
+			if (!err && reply->status / 100 == 2)
+				say_where(a, NULL, r->method);
+			return err;
+		}
+	}
+	reply->why[0] = '\0';
+	err = http_call(&p.http, r, reply);
+	if (!err && reply->status / 100 == 2)
+		say_where(a, &p, r->method);
 	return err;
 }
 
-static int call_somehow(struct cli_args *a, enum via via, const char *method, const char *target,
-			const char *body, struct cli_reply *reply)
+int api_call(struct cli_args *a, const char *method, const char *target, json_t *body, json_t **out)
 {
-	const char *given = args_option(a, "http-endpoint");
-	char endpoint[600] = DEFAULT_ENDPOINT;
-	int err;
+	struct api_tag none = {""};
 
-	if (via == VIA_STORE_FIRST && !given) {
-		err = on_store(a, method, target, body, reply, endpoint, sizeof(endpoint));
-		/* Somebody who may not read the store may still have a token. */
-		if (err != -EBUSY && err != -EACCES && err != -EPERM)
-			return err;
-	}
-	reply->why[0] = '\0';
-	return over_http(a, given ? given : endpoint, method, target, body, reply);
+	return api_call_tagged(a, method, target, body, &none, out);
 }
 
-int api_call(struct cli_args *a, enum via via, const char *method, const char *target, json_t *body,
-	     json_t **out)
+int api_call_tagged(struct cli_args *a, const char *method, const char *target, json_t *body,
+		    struct api_tag *tag, json_t **out)
 {
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	struct cli_reply reply = {.status = 0};
+	const struct http_request r = {.method = method,
+				       .target = target,
+				       .body = text,
+				       .if_match = tag->text[0] ? tag->text : NULL,
+				       .seconds = total_secs(a)};
+	struct cli_reply reply = {.status = 0, .etag = ""};
 	int err, rc = EXIT_OK;
 
-	err = body && !text ? -ENOMEM : call_somehow(a, via, method, target, text, &reply);
+	err = body && !text ? -ENOMEM : call_somewhere(a, &r, &reply);
 	json_decref(body);
 	free(text);
-	if (err) {
-		if (err == -EIO && reply.why[0])
-			fprintf(stderr, "error: http: %s\n", reply.why);
-		else
-			fprintf(stderr, "error: %s\n", reply.why[0] ? reply.why : strerror(-err));
-		return err == -EPROTO ? EXIT_SCHEMA : EXIT_OTHER;
-	}
+	if (err)
+		return report_failure(a, err, &reply);
 	if (reply.status < 200 || reply.status > 299) {
-		rc = report_error(reply.status, reply.body);
+		rc = report_error(a, reply.status, reply.body);
 	} else if (out) {
 		*out = *reply.body ? json_loads(reply.body, JSON_DECODE_ANY, NULL) : NULL;
-		if (*reply.body && !*out) {
-			fputs("error: http: the answer is not JSON\n", stderr);
-			rc = EXIT_OTHER;
-		}
+		if (*reply.body && !*out)
+			rc = cli_failure(a, EXIT_OTHER, "http", "http: the answer is not JSON");
 	}
+	if (!strcmp(method, "GET"))
+		memcpy(tag->text, reply.etag, sizeof(tag->text));
 	free(reply.body);
 	return rc;
 }
 
 /* ---- streams ---- */
 
-struct follow {
-	CURL *h;
-	struct received line; /* of the stream, not yet complete; or the body of an error */
+struct watch {
 	int (*event)(void *arg, const char *data);
 	void *arg;
+	bool ever, now; /* an event has come; in this attempt */
 	bool stopped;
 };
 
-static int take_line(struct follow *f, char *line)
+static int on_event(void *arg, const char *data)
 {
-	if (!strncmp(line, "data:", 5))
-		return f->event(f->arg, line + 5 + (line[5] == ' '));
-	return 0;
+	struct watch *w = arg;
+
+	w->ever = w->now = true;
+	w->stopped = w->event(w->arg, data) != 0;
+	return w->stopped;
 }
 
-static size_t follow_data(char *data, size_t size, size_t n, void *arg)
+/* Follows once. -1 to try again, with the reason in @reply; else an exit code. */
+static int follow(struct cli_args *a, const struct place *p, const char *target, struct watch *w,
+		  struct cli_reply *reply)
 {
-	struct follow *f = arg;
-	long status = 0;
-	char *end;
+	int err = http_follow(&p->http, target, on_event, w, reply);
 
-	n *= size;
-	if (receive(data, 1, n, &f->line) != n)
-		return 0;
-	curl_easy_getinfo(f->h, CURLINFO_RESPONSE_CODE, &status);
-	if (status != 200)
-		return n;
-	while ((end = memchr(f->line.data, '\n', f->line.len))) {
-		size_t used = (size_t)(end - f->line.data) + 1;
-
-		*end = '\0';
-		if (take_line(f, f->line.data)) {
-			f->stopped = true;
-			return 0;
-		}
-		f->line.len -= used;
-		memmove(f->line.data, end + 1, f->line.len);
-	}
-	return n;
+	if (w->stopped)
+		return EXIT_OK;
+	if (err && (!w->ever || err == -ENOMEM))
+		return report_failure(a, err, reply);
+	if (err || reply->status == 200 ||
+	    (w->ever && (reply->status >= 500 || reply->status == 404)))
+		return -1;
+	return report_error(a, reply->status, reply->body);
 }
 
 int api_stream(struct cli_args *a, const char *target, int (*event)(void *arg, const char *data),
-	       void *arg)
+	       void *arg, const char *gone)
 {
-	const char *given = args_option(a, "http-endpoint");
-	char *url = url_of(given ? given : DEFAULT_ENDPOINT, target), error[CURL_ERROR_SIZE];
-	struct curl_slist *headers = headers_of(false);
-	struct follow f = {.event = event, .arg = arg};
-	int rc = EXIT_OTHER;
-	long status = 0;
-	CURLcode result;
+	struct watch w = {.event = event, .arg = arg};
+	unsigned int wait = RETRY_SECS;
+	bool told = false;
+	struct place p;
 
-	f.h = url ? handle_of(url, "GET", NULL, headers, error) : NULL;
-	if (!f.h)
-		goto out;
-	curl_easy_setopt(f.h, CURLOPT_WRITEFUNCTION, follow_data);
-	curl_easy_setopt(f.h, CURLOPT_WRITEDATA, &f);
-	/* A server that vanished without a word: events come every few seconds. */
-	curl_easy_setopt(f.h, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(f.h, CURLOPT_LOW_SPEED_TIME, 60L);
-	result = curl_easy_perform(f.h);
-	curl_easy_getinfo(f.h, CURLINFO_RESPONSE_CODE, &status);
-	if (status && status != 200)
-		rc = report_error((int)status, f.line.data ? f.line.data : "");
-	else if (result && !f.stopped)
-		fprintf(stderr, "error: http: %s\n", error[0] ? error : curl_easy_strerror(result));
-	else
-		rc = EXIT_OK;
-out:
-	curl_easy_cleanup(f.h);
-	curl_slist_free_all(headers);
-	free(f.line.data);
-	free(url);
-	return rc;
+	use_defaults(a, &p);
+	if (!use_named(a, &p) && !a->host->find(a->data_dir, p.line, sizeof(p.line)))
+		use_line(a, &p);
+	for (;;) {
+		struct cli_reply reply = {.status = 0};
+		int rc;
+
+		w.now = false;
+		rc = follow(a, &p, target, &w, &reply);
+		if (rc < 0 && reply.status == 404)
+			rc = cli_error(a, EXIT_NOT_FOUND, "rule_not_found", "%s", gone);
+		if (w.now) {
+			wait = RETRY_SECS;
+			told = false;
+		}
+		if (rc < 0 && !told && reply.why[0]) {
+			cli_note(a, "%s; trying again", reply.why);
+			told = true;
+		}
+		free(reply.body);
+		if (rc >= 0)
+			return rc;
+		sleep(wait);
+		wait = wait * 2 < RETRY_SECS_MAX ? wait * 2 : RETRY_SECS_MAX;
+	}
 }

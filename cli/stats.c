@@ -7,7 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/verb.h"
+#include "cli/print.h"
+#include "cli/request.h"
+#include "cli/verbs.h"
+#include "lib/base/table.h"
 
 #define SINGLE_TARGET_NOTE "(single-target rule, no per-target state)"
 
@@ -49,34 +52,33 @@ static void print_summary(const json_t *s)
 		       number_of(s, "target_failovers_total"), updated);
 }
 
-static const int target_widths[] = {3, 24, 6, 4, 8, 5, 14, 14, 6, 20, 20};
+static const struct column target_columns[] = {
+	{"IDX"},      {"HOST", .cut = true}, {"PORT"},	{"PRIO"},    {"HEALTH"},    {"FAILS"},
+	{"BYTES_IN"}, {"BYTES_OUT"},	     {"CONNS"}, {"LAST_OK"}, {"LAST_FAIL"},
+};
 
-static void print_target(const json_t *t)
+static void add_target(struct table *t, const json_t *target)
 {
-	char text[11][32];
-	const char *cells[11];
+	char ok[32], failed[32];
 
-	for (int i = 0; i < 11; i++)
-		cells[i] = text[i];
-	snprintf(text[0], 32, "%lld", number_of(t, "index"));
-	cells[1] = text_of(t, "host", "-");
-	snprintf(text[2], 32, "%lld", number_of(t, "port"));
-	snprintf(text[3], 32, "%lld", number_of(t, "priority"));
-	cells[4] = number_of(t, "health") ? "Failed" : "Healthy";
-	snprintf(text[5], 32, "%lld", number_of(t, "consecutive_failures"));
-	snprintf(text[6], 32, "%lld", number_of(t, "bytes_in"));
-	snprintf(text[7], 32, "%lld", number_of(t, "bytes_out"));
-	snprintf(text[8], 32, "%lld", number_of(t, "connections_accepted"));
-	unix_time(number_of(t, "last_success_at_unix_ms"), text[9], 32);
-	unix_time(number_of(t, "last_failure_at_unix_ms"), text[10], 32);
-	table_line(target_widths, cells, 11);
+	unix_time(number_of(target, "last_success_at_unix_ms"), ok, sizeof(ok));
+	unix_time(number_of(target, "last_failure_at_unix_ms"), failed, sizeof(failed));
+	table_cell(t, "%lld", number_of(target, "index"));
+	table_cell(t, "%s", text_of(target, "host", "-"));
+	table_cell(t, "%lld", number_of(target, "port"));
+	table_cell(t, "%lld", number_of(target, "priority"));
+	table_cell(t, "%s", number_of(target, "health") ? "Failed" : "Healthy");
+	table_cell(t, "%lld", number_of(target, "consecutive_failures"));
+	table_cell(t, "%lld", number_of(target, "bytes_in"));
+	table_cell(t, "%lld", number_of(target, "bytes_out"));
+	table_cell(t, "%lld", number_of(target, "connections_accepted"));
+	table_cell(t, "%s", ok);
+	table_cell(t, "%s", failed);
 }
 
 static void print_targets(const json_t *targets)
 {
-	static const char *const header[] = {"IDX",    "HOST",	  "PORT",     "PRIO",
-					     "HEALTH", "FAILS",	  "BYTES_IN", "BYTES_OUT",
-					     "CONNS",  "LAST_OK", "LAST_FAIL"};
+	struct table table = {.columns = target_columns, .n_columns = 11};
 	const json_t *t;
 	size_t i;
 
@@ -84,9 +86,9 @@ static void print_targets(const json_t *targets)
 		puts(SINGLE_TARGET_NOTE);
 		return;
 	}
-	table_line(target_widths, header, 11);
 	json_array_foreach (targets, i, t)
-		print_target(t);
+		add_target(&table, t);
+	table_print(&table, stdout);
 }
 
 /* The order in which scripts know the keys; what the server adds comes behind. */
@@ -128,11 +130,64 @@ static json_t *ordered(json_t *s)
 	return out;
 }
 
+/* One line: the caps, and what they have done. */
+static void print_caps(const json_t *caps)
+{
+	const json_t *limits = json_object_get(caps, "limits"), *value;
+	const json_t *refused = json_object_get(caps, "reject");
+	const char *key;
+
+	if (!caps) {
+		puts("(no caps)");
+		return;
+	}
+	json_object_foreach ((json_t *)limits, key, value)
+		printf("%s=%lld ", key, (long long)json_integer_value(value));
+	printf("active_connections=%lld throttle_seconds_in=%.3f throttle_seconds_out=%.3f "
+	       "datagrams_dropped=%lld",
+	       number_of(caps, "active_connections"),
+	       json_number_value(json_object_get(caps, "throttle_seconds_in")),
+	       json_number_value(json_object_get(caps, "throttle_seconds_out")),
+	       number_of(caps, "datagrams_dropped"));
+	json_object_foreach ((json_t *)refused, key, value)
+		printf(" reject_%s=%lld", key, (long long)json_integer_value(value));
+	puts(json_is_false(json_object_get(caps, "enforced")) ? " enforced=false" : "");
+}
+
+/* In the layout that scripts read by columns; nothing for a rule with one port. */
+static void print_ports(const json_t *s)
+{
+	bool udp = !strcmp(text_of(s, "protocol", "tcp"), "udp");
+	const json_t *ports = json_object_get(s, "per_port"), *p;
+	size_t i;
+
+	if (!ports)
+		return;
+	if (udp)
+		printf("%-8s%-14s%-14s%-14s%-14s\n", "PORT", "BYTES_IN", "BYTES_OUT",
+		       "DATAGRAMS_IN", "DATAGRAMS_OUT");
+	else
+		printf("%-8s%-14s%-14s%-8s\n", "PORT", "BYTES_IN", "BYTES_OUT", "ACTIVE");
+	json_array_foreach (ports, i, p) {
+		printf("%-8lld%-14lld%-14lld", number_of(p, "listen_port"),
+		       number_of(p, "bytes_in"), number_of(p, "bytes_out"));
+		if (udp)
+			printf("%-14lld%-14lld\n", number_of(p, "datagrams_in"),
+			       number_of(p, "datagrams_out"));
+		else
+			printf("%-8lld\n", number_of(p, "active_connections"));
+	}
+}
+
 static void print_stats(const struct cli_args *a, const json_t *s)
 {
 	print_summary(s);
+	if (args_flag(a, "per-port"))
+		print_ports(s);
 	if (args_flag(a, "per-target"))
 		print_targets(json_object_get(s, "per_target"));
+	if (args_flag(a, "caps"))
+		print_caps(json_object_get(s, "rate_limit"));
 }
 
 /* One event: a line of JSON, or the text, in place when a person looks at it. */
@@ -143,7 +198,7 @@ static int show_event(void *arg, const char *data)
 
 	if (!s)
 		return 0;
-	if (args_json(a)) {
+	if (a->json) {
 		o = ordered(s);
 		json_dumpf(o, stdout, JSON_COMPACT);
 		putchar('\n');
@@ -161,22 +216,26 @@ static int show_event(void *arg, const char *data)
 int verb_rule_stats(struct cli_args *a)
 {
 	const char *flag = args_flag(a, "per-target") ? "?per_target=true" : "";
+	const char *ports = !args_flag(a, "per-port") ? ""
+			    : *flag		      ? "&per_port=true"
+						      : "?per_port=true";
 	json_t *s = NULL, *o;
 	unsigned long long id;
-	char target[96];
+	char target[96], gone[48];
 	int rc;
 
 	if (!parse_u64(a->positional[0], 0, UINT64_MAX, &id))
 		return usage_error(a, "invalid value '%s' for RULE_ID", a->positional[0]);
 	if (args_flag(a, "watch")) {
 		snprintf(target, sizeof(target), "/v1/rules/%llu/stats/stream%s", id, flag);
-		return api_stream(a, target, show_event, a);
+		snprintf(gone, sizeof(gone), "rule %llu is gone", id);
+		return api_stream(a, target, show_event, a, gone);
 	}
-	snprintf(target, sizeof(target), "/v1/rules/%llu/stats%s", id, flag);
-	rc = api_call(a, VIA_API, "GET", target, NULL, &s);
+	snprintf(target, sizeof(target), "/v1/rules/%llu/stats%s%s", id, flag, ports);
+	rc = api_call(a, "GET", target, NULL, &s);
 	if (rc)
 		return rc;
-	if (args_json(a)) {
+	if (a->json) {
 		o = ordered(s);
 		print_json(o);
 		json_decref(o);

@@ -67,7 +67,7 @@ function literal(data) {
 
 function writeC(assets) {
 	const rows = [];
-	const parts = ['// Made by api/web/build.mjs.\n#include "api/assets.h"\n'];
+	const parts = ['// Made by api/web/build.mjs.\n#include "api/routes/assets.h"\n'];
 	assets.forEach((a, i) => {
 		parts.push(`static const char plain_${i}[] =\n${literal(a.data)};`);
 		parts.push(`static const char gzip_${i}[] =\n${literal(a.gzip)};`);
@@ -89,14 +89,20 @@ const named = {
 	css: hashed("page", ".css", css.data),
 	icon: hashed("icon", ".svg", readFileSync(join(here, "src/icon.svg"))),
 };
-const html = readFileSync(join(here, "index.html"), "utf8").replace(
-	/@(\w+)@/g,
-	(_, key) => named[key].path,
-);
-const assets = [
-	{ path: "/index.html", ext: ".html", data: Buffer.from(html) },
-	...Object.values(named),
-];
+const html = readFileSync(join(here, "index.html"), "utf8");
+// Links are relative, so that the page works below any base path: a document for each depth at which a
+// page lies. No request asks for them by name, so the names have no slash in front.
+const documents = [0, 1, 2, 3].map(depth => ({
+	path: `index-${depth}.html`,
+	ext: ".html",
+	data: Buffer.from(
+		html.replace(
+			/@(\w+)@/g,
+			(_, key) => `${"../".repeat(depth) || "./"}${named[key].path.slice(1)}`,
+		),
+	),
+}));
+const assets = [...documents, ...Object.values(named)];
 let total = 0;
 rmSync(join(out, "dist"), { recursive: true, force: true });
 for (const a of assets) {

@@ -11,12 +11,25 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/clock.h"
+#include "lib/base/clock.h"
 #include "selftests/bench/load.h"
 
 enum { FDS_MAX = 1 << 16, PATIENCE_SECS = 15 };
 
-static const char request = SVC_NAME;
+/* What every client asks. */
+static uint8_t request[HELLO_MAX] = {SVC_NAME};
+static size_t request_len = 1;
+
+static void choose_request(const struct load_options *opt)
+{
+	if (opt->hello)
+		request_len = hello_make(request, opt->hello);
+}
+
+static bool ask(int fd)
+{
+	return send(fd, request, request_len, MSG_NOSIGNAL) == (ssize_t)request_len;
+}
 
 /* One connection by blocking calls; its latency in ns, or 0 when it failed. */
 static uint64_t one_by_one(const struct load_options *opt)
@@ -27,7 +40,7 @@ static uint64_t one_by_one(const struct load_options *opt)
 
 	if (fd < 0)
 		return 0;
-	if (!err && send(fd, &request, 1, MSG_NOSIGNAL) == 1 && recv(fd, answer, 1, 0) == 1) {
+	if (!err && ask(fd) && recv(fd, answer, 1, 0) == 1) {
 		answered = clock_mono_ns();
 		if (recv(fd, answer, sizeof(answer), 0) != 0)
 			answered = 0;
@@ -66,7 +79,7 @@ static int client_start(struct client *clients, int epoll, const struct load_opt
 {
 	uint64_t now = clock_mono_ns();
 	int err, fd = net_connect(&opt->to, false, &err);
-	bool connected = fd >= 0 && !err && send(fd, &request, 1, MSG_NOSIGNAL) == 1;
+	bool connected = fd >= 0 && !err && ask(fd);
 
 	if (fd < 0)
 		return -err;
@@ -90,7 +103,7 @@ static int client_event(struct client *c, int epoll, int fd, uint32_t events)
 		socklen_t len = sizeof(err);
 
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
-		if (err || send(fd, &request, 1, MSG_NOSIGNAL) != 1)
+		if (err || !ask(fd))
 			return -(err ? err : EPIPE);
 		net_want(epoll, EPOLL_CTL_MOD, fd, EPOLLIN);
 		return 0;
@@ -148,6 +161,7 @@ static int conn_many(const struct load_options *opt)
 
 int verb_conn(const struct load_options *opt)
 {
+	choose_request(opt);
 	return opt->concurrency == 1 ? conn_one(opt) : conn_many(opt);
 }
 

@@ -17,12 +17,19 @@ static const struct verb {
 } verbs[] = {
 	{"serve", "--ports P,…              be the backend on these ports", verb_serve, false},
 	{"bulk", "--concurrency N [--upload] move bytes through N streams", verb_bulk, true},
-	{"conn", "--concurrency N          connect, ask, be answered, close", verb_conn, true},
+	{"conn", "--concurrency N [--hello NAME] connect, ask, be answered, close", verb_conn,
+	 true},
 	{"ping", "--concurrency N --size B exchange messages of B bytes", verb_ping, true},
 	{"hold", "--concurrency N          hold N idle connections until stdin ends", verb_hold,
 	 true},
 	{"paced", "--rate R [--count N]     connections on a schedule, each one listed", verb_paced,
 	 true},
+	{"udp-serve", "--ports P,…           be the backend of UDP on these ports", verb_udp_serve,
+	 false},
+	{"udp-ping", "--concurrency N --size B exchange datagrams of B bytes", verb_udp_ping, true},
+	{"udp-bulk", "--concurrency N        move datagrams of 1,200 bytes", verb_udp_bulk, true},
+	{"udp-hold", "--concurrency N        open N flows on loopback, hold them until stdin ends",
+	 verb_udp_hold, true},
 	{"await", "                         print when a port begins to accept", verb_await, true},
 };
 
@@ -31,7 +38,7 @@ static int usage(void)
 	fputs("usage: load VERB [--to ADDRESS:PORT] [--seconds S] [--warm-up S] [--pids PID,…] …\n",
 	      stderr);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		fprintf(stderr, "  %-6s %s\n", verbs[i].name, verbs[i].help);
+		fprintf(stderr, "  %-9s %s\n", verbs[i].name, verbs[i].help);
 	return 2;
 }
 
@@ -67,17 +74,10 @@ static int parse_list(char *text, long *out, int max)
 static bool parse(int argc, char **argv, struct load_options *opt)
 {
 	static const struct option names[] = {
-		{"to", 1, NULL, 't'},
-		{"ports", 1, NULL, 'p'},
-		{"pids", 1, NULL, 'P'},
-		{"concurrency", 1, NULL, 'c'},
-		{"count", 1, NULL, 'n'},
-		{"size", 1, NULL, 's'},
-		{"rate", 1, NULL, 'r'},
-		{"warm-up", 1, NULL, 'w'},
-		{"seconds", 1, NULL, 'd'},
-		{"upload", 0, NULL, 'u'},
-		{0},
+		{"to", 1, NULL, 't'},	       {"ports", 1, NULL, 'p'},	  {"pids", 1, NULL, 'P'},
+		{"concurrency", 1, NULL, 'c'}, {"count", 1, NULL, 'n'},	  {"size", 1, NULL, 's'},
+		{"rate", 1, NULL, 'r'},	       {"warm-up", 1, NULL, 'w'}, {"seconds", 1, NULL, 'd'},
+		{"upload", 0, NULL, 'u'},      {"hello", 1, NULL, 'h'},	  {0},
 	};
 	long list[LOAD_PIDS_MAX];
 	int c;
@@ -118,6 +118,9 @@ static bool parse(int argc, char **argv, struct load_options *opt)
 			break;
 		case 'u':
 			opt->upload = true;
+			break;
+		case 'h':
+			opt->hello = optarg;
 			break;
 		default:
 			return false;

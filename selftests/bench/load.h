@@ -15,11 +15,20 @@
  *   SVC_ECHO   send back everything, this byte included
  *   SVC_SOURCE send until the client closes
  *   SVC_SINK   read until the client closes
+ *   SVC_HELLO  a ClientHello: as SVC_NAME
+ *   SVC_PROXY  a header of the PROXY protocol, version 2; what comes after it chooses
  */
-enum { SVC_NAME = 'i', SVC_ECHO = 'e', SVC_SOURCE = 'd', SVC_SINK = 'u' };
+enum {
+	SVC_NAME = 'i',
+	SVC_ECHO = 'e',
+	SVC_SOURCE = 'd',
+	SVC_SINK = 'u',
+	SVC_HELLO = 0x16,
+	SVC_PROXY = 0x0d
+};
 
 #define LOAD_PORTS_MAX 16
-#define LOAD_PIDS_MAX  64
+#define LOAD_PIDS_MAX  512
 #define LOAD_BUFFER    (256 * 1024)
 
 /* What the command line says; owned by main(), read by everyone. */
@@ -29,10 +38,11 @@ struct load_options {
 	int n_ports;
 	pid_t pids[LOAD_PIDS_MAX]; /* the processes whose CPU time belongs to the sample */
 	int n_pids;
-	int concurrency; /* streams, connections in flight, or connections to hold */
-	int count;	 /* paced: connections in all; 0: until the time is up */
-	int size;	 /* bytes per message */
-	double rate;	 /* paced: connections per second; 0: one after the other */
+	int concurrency;   /* streams, connections in flight, or connections to hold */
+	int count;	   /* paced: connections in all; 0: until the time is up */
+	int size;	   /* bytes per message */
+	const char *hello; /* conn: a ClientHello with this name instead of one byte */
+	double rate;	   /* paced: connections per second; 0: one after the other */
 	double warm_up, seconds;
 	bool upload;
 };
@@ -71,6 +81,10 @@ int net_connect(const struct sockaddr_in *to, bool blocking, int *err);
 void net_want(int epoll, int op, int fd, uint32_t events);
 int die(const char *what);
 
+/* hello.c: a TLS 1.3 ClientHello for @name; its length in bytes. */
+#define HELLO_MAX 1024
+size_t hello_make(uint8_t out[HELLO_MAX], const char *name);
+
 /* The verbs; each returns the exit code. */
 int verb_serve(const struct load_options *opt);
 int verb_bulk(const struct load_options *opt);
@@ -79,5 +93,9 @@ int verb_ping(const struct load_options *opt);
 int verb_hold(const struct load_options *opt);
 int verb_paced(const struct load_options *opt);
 int verb_await(const struct load_options *opt);
+int verb_udp_serve(const struct load_options *opt);
+int verb_udp_ping(const struct load_options *opt);
+int verb_udp_bulk(const struct load_options *opt);
+int verb_udp_hold(const struct load_options *opt);
 
 #endif

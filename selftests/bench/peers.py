@@ -9,6 +9,7 @@ from datetime import datetime
 from rig import Failure, Process, sh
 
 THREADS = 2
+SNI = "a.example"
 FDS = 20000
 STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 
@@ -25,8 +26,14 @@ defaults
   maxconn 6000
 listen bench
   bind :{port}
+{route}
 {servers}
 """
+
+# The documented way to choose a backend by the name of the hello: it waits for all of it.
+HAPROXY_SNI = """  tcp-request inspect-delay 3s
+  tcp-request content accept if {{ req.ssl_sni -i {name} }}
+  tcp-request content reject"""
 
 NGINX = """load_module {module};
 user root;
@@ -37,12 +44,13 @@ error_log stderr error;
 pid {dir}/{name}.pid;
 events {{ worker_connections 18000; }}
 stream {{
+{route}
   upstream bench {{
 {servers}
   }}
   server {{
-    listen {port} reuseport;
-    proxy_pass bench;
+    listen {port} {listen}reuseport;
+    proxy_pass {to};
     proxy_connect_timeout 3s;
     proxy_timeout 300s;
   }}
@@ -54,7 +62,7 @@ class Proxy:
     """One proxy in one place. targets are (host, port) in order of preference: the first serves,
     the others are backups, which is what a rule of ours means."""
 
-    kind = ""
+    kind, udp = "", False
 
     def __init__(self, rig, place, port, targets, name=None):
         self.rig, self.place, self.port, self.targets = rig, place, port, targets
@@ -78,7 +86,7 @@ class Proxy:
     def start(self, wait=True):
         self.process = Process(self.rig, self.name, self.place.proxy, self.argv())
         if wait:
-            self.process.wait_listening(self.port)
+            self.process.wait_listening(self.port, udp=self.udp)
         return self
 
     def stop(self):
@@ -106,7 +114,7 @@ class Path(Proxy):
 
 
 class Haproxy(Proxy):
-    kind, extra, splice = "haproxy", "", "  option splice-auto"
+    kind, extra, splice, route = "haproxy", "", "  option splice-auto", ""
 
     def argv(self):
         first, *rest = self.targets
@@ -118,7 +126,7 @@ class Haproxy(Proxy):
         if rest:
             servers.append("  option redispatch 1\n  timeout check 1s")
         return ["haproxy", "-db", "-f", self.file("cfg", HAPROXY.format(
-            threads=THREADS, port=self.port, extra=self.extra, splice=self.splice,
+            threads=THREADS, port=self.port, extra=self.extra, splice=self.splice, route=self.route,
             servers="\n".join(servers)))]
 
 
@@ -133,8 +141,12 @@ class HaproxyBigPipes(HaproxySplice):
     kind, extra = "haproxy-256k", "  tune.pipesize 262144\n"
 
 
+class HaproxySni(Haproxy):
+    route = HAPROXY_SNI.format(name=SNI)
+
+
 class Nginx(Proxy):
-    kind = "nginx"
+    kind, listen, route, to_upstream = "nginx", "", "", "bench"
 
     def argv(self):
         first, *rest = self.targets
@@ -142,7 +154,7 @@ class Nginx(Proxy):
         servers += [f"    server {h}:{p} backup;" for h, p in rest]
         return ["nginx", "-e", "stderr", "-p", self.rig.dir, "-c", self.file("conf", NGINX.format(
             module=STREAM_MODULE, threads=THREADS, fds=FDS, port=self.port, dir=self.rig.dir,
-            name=self.name,
+            name=self.name, listen=self.listen, route=self.route, to=self.to_upstream,
             servers="\n".join(servers)))]
 
 
@@ -200,10 +212,84 @@ class OursUser(Ours):
     kind, accounting = "portunus-user", "user"
 
 
+class OursKernel(Ours):
+    """Each connection is handed over to the kernel as soon as it can be."""
+
+    kind, relay = "portunus-kernel", "kernel"
+
+    def rules(self):
+        return [{**r, "relay": self.relay} for r in super().rules()]
+
+
+class OursAuto(OursKernel):
+    """Those that talk more than once are."""
+
+    kind, relay = "portunus-auto", "auto"
+
+
+class NginxSni(Nginx):
+    route = f"  map $ssl_preread_server_name $by_name {{ {SNI} bench; }}\n  ssl_preread on;"
+    to_upstream = "$by_name"
+
+
+class NginxUdp(Nginx):
+    udp, listen = True, "udp "
+
+
+class Socat(Proxy):
+    """A process for each flow, which ends 3 s after its last datagram."""
+
+    kind, udp = "socat", True
+
+    def argv(self):
+        host, port = self.targets[0]
+        return ["socat", "-T3", f"UDP4-LISTEN:{self.port},fork,reuseaddr", f"UDP4:{host}:{port}"]
+
+
+class OursUdp(Ours):
+    udp = True
+
+    def rules(self):
+        return [{**r, "protocol": "udp", "udp_max_flows": 20000} for r in super().rules()]
+
+
+class OursSni(Ours):
+    def rules(self):
+        return [{**r, "sni_pattern": SNI} for r in super().rules()]
+
+
+class OursPlain(Ours):
+    """What a hello costs where nobody looks at it."""
+
+    kind = "portunus-plain"
+
+
+class OursProxy(Ours):
+    """The target gets a header of the PROXY protocol."""
+
+    kind = "portunus-proxy"
+
+    def rules(self):
+        return [{**r, "targets": [{**t, "proxy_protocol": "v2"} for t in r["targets"]]}
+                for r in super().rules()]
+
+
+class OursCapped(Ours):
+    """Caps far above what there is."""
+
+    kind = "portunus-capped"
+
+    def rules(self):
+        return [{**r, "rate_limit": {"bandwidth_in_bps": 10**12, "bandwidth_out_bps": 10**12,
+                                     "new_connections_per_sec": 10**6, "concurrent_connections": 10**6}}
+                for r in super().rules()]
+
+
 def versions():
     """name -> version, for those that are installed."""
     found = {}
     for name, argv in (("haproxy", ["haproxy", "-v"]), ("nginx", ["nginx", "-v"]),
+                       ("socat", ["socat", "-V"]),
                        ("portunus-client", [Ours.binary, "--version"])):
         try:
             done = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -218,6 +304,7 @@ def available():
     lacking = {}
     have = versions()
     for name, kinds in (("haproxy", ("haproxy", "haproxy-splice", "haproxy-256k")), ("nginx", ("nginx",)),
+                        ("socat", ("socat",)),
                         ("portunus-client", ("portunus", "portunus-user"))):
         if name not in have:
             lacking.update((k, f"{name} is not {'built' if 'portunus' in name else 'installed'}")

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Turns the results into Markdown: one table per measure, and the bars with what was measured."""
-from measures import KINDS, MEASURES
+from measures import KINDS, MEASURES, is_bulk, is_udp
 from stats import median, ratio
 
 PLACES = {"lo": "loopback", "veth": "namespaces (veth)"}
 LABEL = {"dnat": "nftables DNAT", "haproxy": "HAProxy", "haproxy-splice": "HAProxy, splicing always",
          "haproxy-256k": "HAProxy, splicing always, 256 KiB pipes",
-         "portunus": "Portunus, BPF accounting", "portunus-user": "Portunus, user-space accounting"}
+         "portunus": "Portunus, BPF accounting", "portunus-user": "Portunus, user-space accounting",
+         "portunus-kernel": "Portunus, kernel relay", "portunus-auto": "Portunus, relay auto",
+         "portunus-plain": "Portunus, plain rule"}
 BULK = (("gbps", "Gb/s", 1), ("cpu_s_per_gb", "proxy CPU s/GB", 4),
         ("machine_s_per_gb", "machine CPU s/GB", 4))
+UDP_BULK = (*BULK, ("errors", "stalls", 0))
 OPS = (("rate", "{}/s", 0), ("cpu_us", "proxy CPU µs", 2), ("machine_us", "machine CPU µs", 2),
        ("p50_us", "p50 µs", 1), ("p99_us", "p99 µs", 1), ("errors", "errors", 0))
 
@@ -22,12 +25,18 @@ BARS = [
     ("CPU per new connection against HAProxy", ("conn-64",), "cpu_us", "haproxy", "<=", 0.90),
     ("CPU per new connection against nginx", ("conn-64",), "cpu_us", "nginx", "<=", 1.03),
     ("set-up p50 against HAProxy", ("conn-1",), "p50_us", "haproxy", "<=", 0.90),
+    ("connections routed by name against HAProxy", ("sni-64",), "rate", "haproxy", ">=", 1.15),
+    ("CPU of one routed by name against a plain one", ("sni-64",), "cpu_us", "portunus-plain", "<=", 1.10),
+    ("CPU per UDP exchange against nginx", ("udp-ping-64",), "cpu_us", "nginx", "<=", 0.50),
+    ("one-way datagrams of 1,200 bytes against nginx", ("udp-bulk-1", "udp-bulk-4"), "gbps", "nginx", ">=", 3.0),
     ("ping-pong rate against HAProxy", ("ping-1", "ping-64"), "rate", "haproxy", ">=", 1.05),
 ]
-QUESTIONS = {"targets": "8 healthy targets ÷ 1 target", "bpf": "BPF accounting on ÷ off"}
+QUESTIONS = {"targets": "8 healthy targets ÷ 1 target", "proxy": "PROXY v2 ÷ none", "caps": "caps far above ÷ none",
+             "bpf": "BPF accounting on ÷ off"}
 # The whole machine's CPU is asked about BPF too, since part of it runs in others' softirqs.
 ONE_PERCENT = [
     ("targets", "bulk-down-1", "cpu_s_per_gb", 1.01), ("targets", "conn-64", "cpu_us", 1.01),
+    ("caps", "bulk-down-1", "cpu_s_per_gb", 1.03), ("caps", "conn-64", "cpu_us", 1.03),
     ("bpf", "bulk-down-1", "cpu_s_per_gb", 1.01), ("bpf", "bulk-down-1", "machine_s_per_gb", 1.01),
     ("bpf", "conn-64", "cpu_us", 1.05), ("bpf", "conn-64", "machine_us", 1.05),
 ]
@@ -56,19 +65,21 @@ def matrix_tables(results):
         for name in MEASURES:
             if name not in measures:
                 continue
-            kinds, bulk = measures[name], name.startswith("bulk")
+            kinds, bulk = measures[name], is_bulk(name)
             main = "gbps" if bulk else "rate"
             cost = "cpu_s_per_gb" if bulk else "cpu_us"
-            head = ["", *(t.format("conn" if "conn" in name else "msg")
-                          for _, t, _ in (BULK if bulk else OPS)),
-                    f"{'Gb/s' if bulk else 'rate'} ÷ HAProxy", "CPU ÷ HAProxy"]
+            shown = (UDP_BULK if is_udp(name) else BULK) if bulk else OPS
+            base = "nginx" if is_udp(name) else "haproxy"
+            against = LABEL.get(base, base)
+            head = ["", *(t.format("conn" if "conn" in name else "msg") for _, t, _ in shown),
+                    f"{'Gb/s' if bulk else 'rate'} ÷ {against}", f"CPU ÷ {against}"]
             rows = []
             for kind in KINDS:
                 if kind not in kinds:
                     continue
-                cells = [number(median(column(kinds[kind], m)), d) for m, _, d in (BULK if bulk else OPS)]
-                cells += [ratio_text(ratio(column(kinds[kind], m), column(kinds.get("haproxy"), m)))
-                          if kind != "haproxy" else "1" for m in (main, cost)]
+                cells = [number(median(column(kinds[kind], m)), d) for m, _, d in shown]
+                cells += [ratio_text(ratio(column(kinds[kind], m), column(kinds.get(base), m)))
+                          if kind != base else "1" for m in (main, cost)]
                 rows.append([LABEL.get(kind, kind), *cells])
             out += [f"### {name}, {PLACES[place]}", ""] + table(head, rows)
     return out
@@ -97,6 +108,10 @@ def single_tables(results):
                 f"{results['settings']['idle_connections']} connections held open; slab is the whole "
                 "machine's, so it holds the sockets of client and backend too.", ""]
         out += table(["", "RSS bytes", "slab bytes"], rows)
+    if results.get("udp_idle"):
+        rows = [[LABEL.get(k, k), number(median(column(v, "rss")), 0), number(median(column(v, "slab")), 0)]
+                for k, v in results["udp_idle"].items()]
+        out += ["### Memory per idle UDP flow (loopback)", ""] + table(["", "RSS bytes", "slab bytes"], rows)
     scenarios = {"black_hole": "black-holed primary", "refused": "refusing primary",
                  "lost_syn": "one lost SYN, living primary", "killed": "primary killed under 200/s"}
     rows = []
@@ -155,6 +170,8 @@ def bars(results):
                 met = r and (r[0] <= limit if how == "<=" else r[0] >= limit)
                 add(f"{what}: {name}, {PLACES[place]}", f"{'≤' if how == '<=' else '≥'} {limit:.2f}",
                     ratio_text(r), met)
+    flow = median(column(results.get("udp_idle", {}).get("portunus"), "rss"))
+    add("RSS per idle UDP flow", "≤ 600 B", number(flow, 0), flow <= 600 if flow is not None else None)
     rss = median(column(results.get("idle", {}).get("portunus"), "rss"))
     add("RSS per idle proxied connection", "≤ 300 B", number(rss, 0), rss is not None and rss <= 300
         if rss is not None else None)

@@ -95,7 +95,8 @@ class Place:
         hook = "prerouting" if self.veth else "output"
         self.proxy.nft(
             f"table ip bench {{\n chain to_backend {{\n  type nat hook {hook} priority -100;\n"
-            f"  ip daddr {self.proxy_ip} tcp dport {port} dnat to {self.server_ip}:{target_port}\n"
+            f"  ip daddr {self.proxy_ip} meta l4proto {{ tcp, udp }} th dport {port}"
+            f" dnat to {self.server_ip}:{target_port}\n"
             " }\n}\n")
 
 
@@ -137,19 +138,19 @@ class Process:
                  for line in read(f"/proc/{pid}/status").splitlines() if line.startswith("VmRSS:")]
         return 1024 * sum(map(int, sizes))
 
-    def listening(self):
+    def listening(self, udp=False):
         """Ports with a listening socket in the process' namespace -> their inodes."""
         ports = {}
-        for family in ("tcp", "tcp6"):
+        for family in ("udp", "udp6") if udp else ("tcp", "tcp6"):
             for line in read(f"/proc/{self.pid}/net/{family}").splitlines()[1:]:
                 f = line.split()
-                if f[3] == "0A":
+                if f[3] == ("07" if udp else "0A"):
                     ports.setdefault(int(f[1].rsplit(":", 1)[1], 16), set()).add(f[9])
         return ports
 
-    def wait_listening(self, port, seconds=10):
+    def wait_listening(self, port, seconds=10, udp=False):
         end = time.monotonic() + seconds
-        while port not in self.listening():
+        while port not in self.listening(udp):
             if not self.alive() or time.monotonic() > end:
                 raise Failure(f"{self.name} does not listen on {port}: {self.log()[-600:].strip()}")
             time.sleep(0.02)
@@ -246,10 +247,11 @@ class Rig:
             self._write(path, value)
         return before
 
-    def backend(self, place, ports):
-        p = Process(self, f"backend-{place.name}-{ports[0]}", place.server,
-                    [self.load, "serve", "--ports", ",".join(map(str, ports))])
-        p.wait_listening(ports[-1])
+    def backend(self, place, ports, udp=False):
+        verb = "udp-serve" if udp else "serve"
+        p = Process(self, f"{verb}-{place.name}-{ports[0]}", place.server,
+                    [self.load, verb, "--ports", ",".join(map(str, ports))])
+        p.wait_listening(ports[-1], udp=udp)
         return p
 
     def client(self, netns, verb, to, **options):

@@ -2,7 +2,7 @@
 /* One measured window: warm-up, counts, latencies, CPU time at both ends, and its JSON line. */
 #include <stdlib.h>
 
-#include "lib/clock.h"
+#include "lib/base/clock.h"
 #include "selftests/bench/load.h"
 
 void sample_begin(struct sample *s, const struct load_options *opt)

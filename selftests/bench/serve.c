@@ -2,6 +2,7 @@
 /* The backend: one thread, every service on every port (load.h has the list). */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,7 +16,7 @@ struct peer {
 	uint8_t port; /* index of the port it came in by */
 };
 
-enum { LISTENS = 1, UNKNOWN = 2 };
+enum { LISTENS = 1, UNKNOWN = 2, PROXY_HEADER = 28 /* bytes, IPv4 */ };
 
 struct backend {
 	int epoll;
@@ -47,6 +48,12 @@ static bool readable(struct backend *b, int fd)
 
 	if (n <= 0)
 		return n < 0 && errno == EAGAIN;
+	if (p->service == UNKNOWN && b->buffer[0] == SVC_PROXY) {
+		n -= PROXY_HEADER;
+		if (n <= 0)
+			return n == 0;
+		memmove(b->buffer, b->buffer + PROXY_HEADER, (size_t)n);
+	}
 	if (p->service == UNKNOWN) {
 		p->service = (uint8_t)b->buffer[0];
 		if (p->service == SVC_SOURCE)
@@ -54,6 +61,7 @@ static bool readable(struct backend *b, int fd)
 	}
 	switch (p->service) {
 	case SVC_NAME:
+	case SVC_HELLO:
 		send(fd, &name, 1, MSG_NOSIGNAL);
 		return false;
 	case SVC_ECHO:

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from measures import BACKEND, MEASURES
-from peers import Haproxy, Nginx, Ours, OursUser, Path
+from peers import Haproxy, Nginx, NginxUdp, Ours, OursUdp, OursUser, Path
 from rig import Failure, Place, read, sh
 from stats import median, quantile
 
@@ -42,11 +42,11 @@ def idle(rig, lacking, count, repeats, note):
     return out
 
 
-def idle_once(rig, place, proxy, count):
-    rig.client(place.client, "conn", proxy.to, concurrency=8, seconds=0.3, warm_up=0)
+def idle_once(rig, place, proxy, count, udp=False):
+    rig.client(place.client, "udp-ping" if udp else "conn", proxy.to, concurrency=8, seconds=0.3, warm_up=0)
     time.sleep(1)
     slab, rss = meminfo("Slab"), proxy.process.rss() if proxy.process else 0
-    holder = subprocess.Popen(place.client.enter + [rig.load, "hold", "--to", proxy.to,
+    holder = subprocess.Popen(place.client.enter + [rig.load, "udp-hold" if udp else "hold", "--to", proxy.to,
                               "--concurrency", str(count)], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, text=True)
     try:
@@ -59,6 +59,23 @@ def idle_once(rig, place, proxy, count):
         holder.stdin.close()
         holder.wait()
         time.sleep(0.5)
+
+
+def udp_idle(rig, lacking, count, note):
+    """Bytes per idle UDP flow, {kind: [{rss, slab}]}."""
+    place = Place(rig, "udpidle", False)
+    rig.backend(place, [BACKEND], udp=True)
+    out = {}
+    for cls in (NginxUdp, OursUdp):
+        if cls.kind in lacking:
+            continue
+        try:
+            proxy = cls(rig, place, 9001, [(place.server_ip, BACKEND)]).start()
+            out[cls.kind] = [idle_once(rig, place, proxy, count, udp=True)]
+            proxy.stop()
+        except Failure as e:
+            note(f"udp-idle {cls.kind}: {e}")
+    return out
 
 
 # --- failover ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lib/clock.h"
+#include "lib/base/clock.h"
 #include "selftests/bench/load.h"
 
 /* A blocking connection whose service is chosen; -1 with errno set when it failed. */

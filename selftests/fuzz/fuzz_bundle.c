@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The credential bundle: any bytes in its place. */
-#include "lib/bundle.c"
+#include "lib/tls/bundle.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Any messages from a server: each is answered or ignored, and every answer is a message of ours. */
-#include "edge/control_session.c"
+#include "edge/control/session.c"
 
 #include <stdlib.h>
 
@@ -35,7 +35,7 @@ static void pause_input(void *arg, bool paused)
 	o->paused = paused;
 }
 
-static void welcome(void *arg, const char *version)
+static void welcome(void *arg, const Portunus__V1__Welcome *w)
 {
 }
 
@@ -50,23 +50,35 @@ static void refused(void *arg, uint64_t rule_id)
 {
 }
 
-static bool drop(void *arg, uint64_t rule_id)
+static bool drop(void *arg, uint64_t rule_id, uint64_t *saved_by)
 {
+	*saved_by = rule_id & 4;
 	return rule_id & 1;
+}
+
+static void owner_caps(void *arg, const char *owner, const struct rate_limit *limit)
+{
+	if (!*owner ||
+	    (limit && rate_limit_has(limit, LIMIT_CONCURRENT) && !limit->value[LIMIT_CONCURRENT]))
+		abort();
 }
 
 static void replayed(void *arg, bool whole)
 {
 }
 
-static void stats_wanted(void *arg, uint64_t request_id, const uint64_t *ids, size_t n)
+static void stats_wanted(void *arg, const struct stats_request *wanted)
 {
-	uint64_t sum = request_id;
+	uint64_t sum = wanted->id;
 
-	for (size_t i = 0; i < n; i++)
-		sum += ids[i];
+	for (size_t i = 0; i < wanted->n; i++)
+		sum += wanted->rule_ids[i];
 	if (sum == UINT64_MAX / 3)
 		abort();
+}
+
+static void flows_wanted(void *arg, uint64_t request_id, uint64_t rule_id)
+{
 }
 
 static const struct session_ops owner_ops = {
@@ -76,8 +88,10 @@ static const struct session_ops owner_ops = {
 	.push = push,
 	.refused = refused,
 	.remove = drop,
+	.owner_caps = owner_caps,
 	.replayed = replayed,
 	.stats_wanted = stats_wanted,
+	.flows_wanted = flows_wanted,
 };
 
 /* The input: how often the stream is full, then messages behind a length of one byte. */
@@ -97,6 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		at += len;
 		if (o.paused)
 			session_drained(s);
+		if (len & 1)
+			session_saved(s, 4);
 	}
 	session_free(s);
 	return 0;

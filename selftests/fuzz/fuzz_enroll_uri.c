@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The enrolment URI: what is accepted can be written, and read again as the same. */
-#include "lib/enroll_uri.c"
+#include "lib/tls/enroll_uri.c"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* gRPC messages in pieces of any size, and the texts of statuses. */
-#include "lib/grpc_frame.c"
+#include "lib/grpc/frame.c"
 
 #include <stdlib.h>
 

@@ -3,10 +3,13 @@
  * HTTP/2 below TLS. The first byte: bit 0 takes the client's role, bit 1 leaves the preface to the input,
  * bits 2–7 say how the input is cut. The rest is what the peer sends.
  */
-#include "lib/grpc_h2.c"
+#include "lib/grpc/h2.c"
 
 #include <event2/bufferevent.h>
 #include <event2/event.h>
+#include <stdlib.h>
+
+#include "lib/grpc/conn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -68,11 +71,15 @@ static const struct grpc_call_ops ops = {on_message, on_peer_done, NULL, on_clos
 
 static void role_call(struct grpc_conn *c, struct grpc_call *call)
 {
-	if (call->path[1] == 'r') {
+	if (call->s.head.path[1] == 'r') {
 		grpc_call_finish(call, GRPC_NOT_FOUND, "%");
 		return;
 	}
 	((struct run *)c->owner)->open++;
+	if (call->s.head.path[1] == 's')
+		grpc_call_limit(call, 100);
+	if (call->s.head.path[1] == 'd')
+		grpc_call_deadline(call, 1);
 	grpc_call_accept(call, &ops, c->owner);
 }
 
@@ -110,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bufferevent_setcb(pair[0], swallow, NULL, NULL, NULL);
 	bufferevent_enable(pair[0], EV_READ | EV_WRITE);
 	r.conn = h2conn_new(base, &roles[client], &r, &limits);
-	r.conn->authority = "h";
+	r.conn->h2.authority = "h";
 	h2conn_start(r.conn, pair[1]);
 	for (int i = 0; client && i < 2; i++, r.open++)
 		grpc_call_send(grpc_call_open(r.conn, "/x", NULL, &ops, &r), "hello", 5);

@@ -19,29 +19,19 @@
 #include <jansson.h>
 
 #include "api/api.h"
-#include "lib/capability.h"
-#include "lib/clock.h"
-#include "lib/log.h"
-#include "server/access.h"
-#include "server/audit.h"
-#include "server/auth_failure.h"
-#include "server/certificate.h"
-#include "server/enroll.h"
-#include "server/fleet_session.h"
-#include "server/store_db.h"
+#include "lib/wire/capability.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "server/access/credentials.h"
+#include "server/access/audit.h"
+#include "server/access/auth_failure.h"
+#include "server/access/certificate.h"
+#include "server/fleet/enrolment.h"
+#include "server/fleet/fleet.h"
+#include "selftests/fuzz/memory_store.h"
 
-#define CLIENT	   "01J9ZK8M3Q6S7T8V9W0X1Y2Z3A"
 #define ANSWER_MAX (256 << 10)
 #define TURNS_MAX  40
-
-/* Says which, since in optimised code one abort() is hard to tell from the next. */
-#define never(what)                                                               \
-	do {                                                                      \
-		if (what) {                                                       \
-			fprintf(stderr, "ERROR: line %d: %s\n", __LINE__, #what); \
-			abort();                                                  \
-		}                                                                 \
-	} while (0)
 
 enum manner { EDGE_ACTIVATES, EDGE_REFUSES, EDGE_SILENT, EDGE_AWAY };
 
@@ -73,70 +63,6 @@ struct rig {
 /* Only while the process lives: libFuzzer gives no other place to keep it. */
 static struct rig rig;
 
-/* ---- the store ---- */
-
-#define TABLES(X) X(clients) X(rules) X(counters) X(tokens) X(sessions) X(sqlite_sequence)
-#define KEEP(t)	  "CREATE TABLE seed.of_" #t " AS SELECT * FROM main." #t ";"
-#define BACK(t)	  "INSERT INTO main." #t " SELECT * FROM seed.of_" #t ";"
-
-static void seed(struct store *s)
-{
-	struct access *a = access_new(s);
-	char hash[SECRET_HASH_SIZE];
-	uint64_t id;
-
-	never(access_token_add(a, "root", ROLE_ADMIN, "admin", NULL));
-	never(access_token_add(a, "ops", ROLE_OPERATOR, "operator", NULL));
-	never(access_token_add(a, "eyes", ROLE_VIEWER, "viewer", NULL));
-	access_free(a);
-	secret_hash("session", hash);
-	never(store_session_put(s, &(struct store_session){.hash = hash,
-							   .token_name = "root",
-							   .created_ms = clock_wall_ms(),
-							   .used_ms = clock_wall_ms()}));
-	never(store_client_put(s, &(struct store_client){.id = CLIENT,
-							 .name = "edge-01",
-							 .token_hash = "none",
-							 .provisioned_ms = 1}));
-	never(store_rule_insert(
-		s,
-		&(struct store_rule){.client_id = CLIENT,
-				     .owner = "ops",
-				     .spec = "{\"client\":\"edge-01\",\"listen_port\":8080,"
-					     "\"targets\":[{\"host\":\"a\",\"port\":1},"
-					     "{\"host\":\"b\",\"port\":2}]}",
-				     .state = FLEET_ACTIVE,
-				     .created_ms = 1,
-				     .changed_ms = 1},
-		&id));
-	never(db_exec(s, "ATTACH ':memory:' AS seed;" TABLES(KEEP)));
-}
-
-static struct store *memory_store(void)
-{
-	struct store *s = calloc(1, sizeof(*s));
-	char why[256];
-
-	s->lock_fd = -1;
-	never(sqlite3_open(":memory:", &s->db));
-	never(db_exec(s, "PRAGMA foreign_keys = ON"));
-	never(store_migrate(s, why, sizeof(why)));
-	seed(s);
-	return s;
-}
-
-static void reset_store(struct rig *g)
-{
-	if (g->changes == sqlite3_total_changes(g->store->db))
-		return;
-	never(db_exec(g->store,
-		      "BEGIN; DELETE FROM audit; DELETE FROM settings; DELETE FROM codes;"
-		      "DELETE FROM main.counters; DELETE FROM main.rules; DELETE FROM main.clients;"
-		      "DELETE FROM main.tokens; DELETE FROM main.sessions;"
-		      "DELETE FROM main.sqlite_sequence;" TABLES(BACK) "COMMIT"));
-	g->changes = sqlite3_total_changes(g->store->db);
-}
-
 /* ---- the edge ---- */
 
 static int take(struct rig *g)
@@ -161,7 +87,8 @@ static int edge_remove(void *link, const char *request_id, const struct rule *ru
 	return take(link);
 }
 
-static int edge_stats(void *link, uint64_t serial, const uint64_t *rule_ids, size_t n)
+static int edge_stats(void *link, uint64_t serial, bool per_port, const uint64_t *rule_ids,
+		      size_t n)
 {
 	struct rig *g = link;
 	int err = take(g);
@@ -236,7 +163,7 @@ static void edge_connect(struct rig *g, bool old)
 
 static void server_start(struct rig *g)
 {
-	reset_store(g);
+	reset_store(g->store, &g->changes);
 	g->at = (union addr){
 		.v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
 	g->fleet = fleet_new(g->base, g->store);
@@ -244,7 +171,10 @@ static void server_start(struct rig *g)
 	g->access = access_new(g->store);
 	g->audit = audit_new(g->base, g->store);
 	g->enroll = enroll_new(g->store, g->fleet,
-			       &(struct enroll_config){.cert_path = g->cert, .grpc_port = 7443});
+			       &(struct enroll_config){.cert_path = g->cert,
+						       .audit = g->audit,
+						       .grpc.v4 = {.sin_family = AF_INET,
+								   .sin_port = htons(7443)}});
 	g->api = api_new(&(struct api_config){.base = g->base,
 					      .store = g->store,
 					      .fleet = g->fleet,
@@ -258,6 +188,7 @@ static void server_start(struct rig *g)
 /* In the order of the program's own end. */
 static void server_stop(struct rig *g)
 {
+	store_settle(g->store);
 	fleet_free(g->fleet);
 	api_free(g->api);
 	enroll_free(g->enroll);
@@ -298,6 +229,7 @@ static size_t turn(struct rig *g, int flags)
 	ssize_t n;
 
 	event_base_loop(g->base, flags);
+	store_settle(g->store);
 	edge_turn(g);
 	n = recv(g->fd, g->answer + g->len, ANSWER_MAX - g->len, MSG_DONTWAIT);
 	if (n <= 0)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Any bytes as a rule on the control channel: a reason, or a rule that survives being sent. */
-#include "lib/rule_proto.c"
+#include "lib/rule/proto.c"
 
-#include "lib/proto_text.h"
+#include "lib/wire/text.h"
 
 #include <stdlib.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Any bytes as a rules file: an error with a place in it, or rules that survive being written. */
-#include "lib/rule_file.c"
+#include "lib/rule/file.c"
 
-#include "lib/rule_proto.h"
-#include "lib/utf8.h"
+#include "lib/rule/proto.h"
+#include "lib/base/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -21,12 +21,12 @@
 #include <event2/event.h>
 #include <jansson.h>
 
-#include "lib/clock.h"
-#include "lib/enroll_uri.h"
-#include "lib/grpc.h"
-#include "lib/hex.h"
-#include "lib/log.h"
-#include "lib/portunus.pb-c.h"
+#include "lib/base/clock.h"
+#include "lib/tls/enroll_uri.h"
+#include "lib/grpc/grpc.h"
+#include "lib/base/hex.h"
+#include "lib/base/log.h"
+#include "lib/wire/portunus.pb-c.h"
 
 #define CAPABILITIES_MAX 16
 #define RULES_A_MESSAGE	 500 /* about 150 KB; a whole report may exceed gRPC's 4 MiB */

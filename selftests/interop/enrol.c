@@ -11,10 +11,10 @@
 
 #include <event2/event.h>
 
-#include "lib/enroll_uri.h"
-#include "lib/grpc.h"
-#include "lib/log.h"
-#include "lib/portunus.pb-c.h"
+#include "lib/tls/enroll_uri.h"
+#include "lib/grpc/grpc.h"
+#include "lib/base/log.h"
+#include "lib/wire/portunus.pb-c.h"
 
 #define AT_ONCE	       16
 #define LINE_MAX_BYTES 1024

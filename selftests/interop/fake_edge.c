@@ -7,6 +7,7 @@
  *   status REQUEST_ID RULE_ID active|REASON                           an answer now
  *   stats RULE_ID IN OUT FAILOVERS FAILED_MASK TARGETS                the figures of a rule
  *   report                                                            sends them
+ *   stalls N                                                          of workers
  *   epoch N | answers on|off                                          of stats requests
  * usage: fake_edge enroll URI
  *        fake_edge run ENDPOINT PIN TOKEN [VERSION [CAPABILITY…]]
@@ -22,11 +23,12 @@
 #include <event2/event.h>
 #include <jansson.h>
 
-#include "lib/enroll_uri.h"
-#include "lib/grpc.h"
-#include "lib/hex.h"
-#include "lib/log.h"
-#include "lib/portunus.pb-c.h"
+#include "lib/rule/proto.h"
+#include "lib/tls/enroll_uri.h"
+#include "lib/grpc/grpc.h"
+#include "lib/base/hex.h"
+#include "lib/base/log.h"
+#include "lib/wire/portunus.pb-c.h"
 
 #define RULES_MAX 64
 
@@ -47,7 +49,7 @@ struct edge {
 	size_t n_capabilities;
 	char ack[32], reason[128];
 	bool answers;
-	uint64_t epoch;
+	uint64_t epoch, stalls;
 	struct figures rules[RULES_MAX];
 	size_t n_rules;
 };
@@ -141,6 +143,7 @@ static void send_report(struct edge *e, uint64_t request_id)
 	report.stats = list;
 	report.request_id = request_id;
 	report.counter_epoch = e->epoch;
+	report.worker_stalls = e->stalls;
 	if (e->n_capabilities)
 		report.accounting = PORTUNUS__V1__ACCOUNTING_MODE__ACCOUNTING_MODE_BPF;
 	msg.payload_case = PORTUNUS__V1__CLIENT_MESSAGE__PAYLOAD_STATS_REPORT;
@@ -169,18 +172,40 @@ static json_t *targets_of(const Portunus__V1__Rule *r)
 	return list;
 }
 
+/* NULL in JSON: there is no envelope. */
+static json_t *caps_of(const Portunus__V1__RateLimit *m)
+{
+	struct rate_limit limit;
+	struct rule_error err;
+
+	if (!m)
+		return json_null();
+	return rate_limit_from_proto(m, &limit, &err) ? json_string(err.code)
+						      : rate_limit_to_json(&limit);
+}
+
+static void on_owner_caps(const Portunus__V1__OwnerRateLimitUpdate *u)
+{
+	say(json_pack("{s:s,s:s,s:s,s:s,s:i,s:o}", "event", "owner_caps", "owner", u->owner_id,
+		      "client_name", u->client_name, "client_id", u->client_id, "action",
+		      (int)u->action, "rate_limit", caps_of(u->rate_limit)));
+}
+
 static void on_update(struct edge *e, const Portunus__V1__RuleUpdate *u)
 {
 	bool push = u->action == PORTUNUS__V1__RULE_ACTION__PUSH;
 	const Portunus__V1__Rule *r = u->rule;
 
-	say(json_pack("{s:s,s:s,s:I,s:i,s:s,s:i,s:s,s:i,s:o,s:I}", "event",
+	say(json_pack("{s:s,s:s,s:I,s:i,s:s,s:i,s:s,s:i,s:o,s:o,s:I,s:s?,s:b}", "event",
 		      push ? "push" : "remove", "request_id", u->request_id, "rule_id",
 		      (json_int_t)r->rule_id, "listen_port", r->listen_port, "target_host",
 		      r->target_host, "target_port", r->target_port, "owner",
 		      r->_owner_id_case ? r->owner_id : "", "interval",
-		      r->health_check_interval_secs, "targets", targets_of(r), "hedge_delay_ms",
-		      r->_hedge_delay_ms_case ? (json_int_t)r->hedge_delay_ms : -1));
+		      r->health_check_interval_secs, "targets", targets_of(r), "rate_limit",
+		      caps_of(r->rate_limit), "hedge_delay_ms",
+		      r->_hedge_delay_ms_case ? (json_int_t)r->hedge_delay_ms : -1, "sni_pattern",
+		      r->_sni_pattern_case ? r->sni_pattern : NULL, "fallback_non_tls",
+		      r->fallback_non_tls));
 	if (push)
 		answer_push(e, u->request_id, r->rule_id);
 }
@@ -204,6 +229,9 @@ static void on_server_message(struct grpc_call *call, const uint8_t *data, size_
 		break;
 	case PORTUNUS__V1__SERVER_MESSAGE__PAYLOAD_RULE_UPDATE:
 		on_update(e, msg->rule_update);
+		break;
+	case PORTUNUS__V1__SERVER_MESSAGE__PAYLOAD_OWNER_RATE_LIMIT_UPDATE:
+		on_owner_caps(msg->owner_rate_limit_update);
 		break;
 	case PORTUNUS__V1__SERVER_MESSAGE__PAYLOAD_STATS_REQUEST:
 		say(json_pack("{s:s,s:I}", "event", "stats_request", "id",
@@ -284,6 +312,8 @@ static void command(struct edge *e, char *line)
 			e->n_rules++;
 	} else if (!strcmp(word, "report")) {
 		send_report(e, 0);
+	} else if (!strcmp(word, "stalls")) {
+		e->stalls = strtoull(a, NULL, 10);
 	} else if (!strcmp(word, "epoch")) {
 		e->epoch = strtoull(a, NULL, 10);
 	} else if (!strcmp(word, "answers")) {

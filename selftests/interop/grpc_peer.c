@@ -19,9 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/grpc.h"
-#include "lib/hex.h"
-#include "lib/tls.h"
+#include "lib/grpc/grpc.h"
+#include "lib/base/hex.h"
+#include "lib/tls/tls.h"
 
 #define SOURCE_MESSAGES 100
 #define SOURCE_BYTES	100000

@@ -6,22 +6,12 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "common"))
+from cases import BUILD, ROOT, case, cases, equal, run  # pylint: disable=wrong-import-position,unused-import
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-PEER = os.path.join(os.environ.get("PORTUNUS_BUILD", os.path.join(ROOT, "build")), "tools", "grpc_peer")
+PEER = os.path.join(BUILD, "tools", "grpc_peer")
 SECONDS = 30
-
-cases = []
-
-
-def case(f):
-    cases.append(f)
-    return f
-
-
-def equal(got, want, what):
-    if got != want:
-        raise AssertionError(f"{what}: {got!r}, expected {want!r}")
 
 
 def skip(what, why):
@@ -89,19 +79,6 @@ class Peers:
 
 
 def main(peers_class=Peers):
-    """Runs the cases, each with the same peers; prints one line each and the sum."""
-    passed = failed = 0
+    """Runs the cases, each with the same peers."""
     with tempfile.TemporaryDirectory(prefix="portunus-interop-") as tmp:
-        peers = peers_class(tmp)
-        for n, f in enumerate(cases, 1):
-            name = f.__name__.replace("_", " ")
-            try:
-                f(peers)
-            except Exception as e:  # a case must not take the others with it
-                failed += 1
-                print(f"not ok {n} {name}: {type(e).__name__}: {e}", flush=True)
-            else:
-                passed += 1
-                print(f"ok {n} {name}", flush=True)
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    sys.exit(1 if failed else 0)
+        run(peers_class(tmp))

@@ -4,7 +4,7 @@
 //   old_edge.js run DIR PROTO CERT PORT AUTHORIZATION [VERSION]     without VERSION: says no Hello
 // Commands of a run are lines of JSON on stdin:
 //   {"do":"ack","how":"active"|"none"|REASON,"anonymous":BOOL}      how pushes are answered from now on
-//   {"do":"status","status":{…}}   {"do":"report","stats":[…]}   {"do":"end"}
+//   {"do":"status","status":{…}}   {"do":"report","stats":[…],"owners":[…]}   {"do":"end"}
 'use strict';
 const fs = require('fs');
 const readline = require('readline');
@@ -51,6 +51,10 @@ function run() {
     else if (m.ruleUpdate)
       say(m.ruleUpdate.action === 'PUSH' ? 'push' : 'remove',
           {request_id: m.ruleUpdate.requestId, rule: m.ruleUpdate.rule, more: m.more});
+    else if (m.failback)
+      say('failback', {rule_id: m.failback.ruleId});
+    else if (m.ownerRateLimitUpdate)
+      say('owner', {update: m.ownerRateLimitUpdate, more: m.more});
     else
       say('unknown', {more: m.more});
     if (m.ruleUpdate)
@@ -64,7 +68,8 @@ function run() {
   const commands = {
     ack: (o) => { ack = o; },
     status: (o) => call.write({ruleStatus: o.status}),
-    report: (o) => call.write({statsReport: {sentAtUnixMs: Date.now(), stats: o.stats}}),
+    report: (o) => call.write({statsReport: {sentAtUnixMs: Date.now(), stats: o.stats,
+      sniListenerStats: o.ports, ownerRateLimitStats: o.owners}}),
     end: () => call.end(),
   };
   readline.createInterface({input: process.stdin}).on('line', (line) => {
@@ -72,7 +77,8 @@ function run() {
     commands[o.do](o);
   }).on('close', () => call.cancel());
   if (version !== undefined)
-    call.write({hello: {protocolVersion: '1.0.0', clientVersion: version, supportedProtocols: ['TCP', 'UDP']}});
+    call.write({hello: {protocolVersion: '1.0.0', clientVersion: version, supportedProtocols: ['TCP', 'UDP'],
+      ...(process.env.CAPABILITIES ? {capabilities: process.env.CAPABILITIES.split(' ')} : {})}});
 }
 
 ({enroll, run})[what]();

@@ -3,7 +3,8 @@
 // only the fields and messages below 1000, answers nothing before the edge's Hello, and never says that
 // a replay is done. Commands are lines of JSON on stdin:
 //   {"do":"push","request_id":S,"rule":{…}}   {"do":"remove","request_id":S,"rule_id":N}
-//   {"do":"noise"}   {"do":"end","status":N,"text":S}   {"do":"refuse","text":S}
+//   {"do":"owner","owner":S,"limit":{…}}     without limit: REMOVE
+//   {"do":"failback","rule_id":N}   {"do":"noise"}   {"do":"end","status":N,"text":S}   {"do":"refuse","text":S}
 'use strict';
 const fs = require('fs');
 const readline = require('readline');
@@ -33,7 +34,7 @@ const channel = (c) => {
       say('status', {request_id: m.ruleStatus.requestId, rule_id: m.ruleStatus.ruleId,
         outcome: m.ruleStatus.outcome, reason: m.ruleStatus.reason});
     } else if (m.statsReport) {
-      say('report', {rules: m.statsReport.stats});
+      say('report', {rules: m.statsReport.stats, ports: m.statsReport.sniListenerStats, owners: m.statsReport.ownerRateLimitStats});
     }
   });
   c.on('error', () => {});
@@ -44,6 +45,8 @@ const commands = {
   push: (o) => call.write({ruleUpdate: {requestId: o.request_id, action: 'PUSH', rule: o.rule}}),
   remove: (o) => call.write({ruleUpdate: {requestId: o.request_id, action: 'REMOVE',
     rule: {ruleId: o.rule_id, listenPort: 1, targetHost: 'x', targetPort: 1, protocol: 'TCP'}}}),
+  owner: (o) => call.write({ownerRateLimitUpdate: {clientName: 'edge-01', ownerId: o.owner,
+    action: o.limit ? 'OWNER_RATE_LIMIT_ACTION_SET' : 'OWNER_RATE_LIMIT_ACTION_REMOVE', rateLimit: o.limit}}),
   noise: () => {
     call.write({ownerRateLimitUpdate: {clientName: 'edge-01', ownerId: 'o', action: 1,
       rateLimit: {bandwidthInBps: 5}}});
@@ -55,6 +58,7 @@ const commands = {
     call.write({welcome: {serverVersion: '3.1.0'}});
     call.write({});
   },
+  failback: (o) => call.write({failback: {ruleId: o.rule_id}}),
   end: (o) => call.emit('error', {code: o.status, details: o.text}),
   refuse: (o) => { refusal = o.text; },
 };

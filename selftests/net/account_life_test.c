@@ -4,7 +4,7 @@
  * outlive a process. test_account_kernel is the list of them.
  */
 #include "account_rig.h"
-#include "edge/account_internal.h"
+#include "edge/account/state.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -80,8 +80,8 @@ static int case_restart(struct rig *rig, const char *const *args)
 /* An hour later; the collector is due. */
 static void hour_later(struct rig *rig)
 {
-	rig->a->opened_ns -= ACCOUNT_LINGER_NS;
-	rig->a->collected_ns -= ACCOUNT_LINGER_NS;
+	rig->a->collector.opened_ns -= ACCOUNT_LINGER_NS;
+	rig->a->collector.collected_ns -= ACCOUNT_LINGER_NS;
 }
 
 /* From the full programs to the basic ones and back, over one connection and with one set of pins. */
@@ -132,7 +132,7 @@ static int case_rebuild(struct rig *rig, const char *const *args)
 static void pass(struct rig *rig, int n)
 {
 	while (n--) {
-		rig->a->collected_ns -= ACCOUNT_LINGER_NS;
+		rig->a->collector.collected_ns -= ACCOUNT_LINGER_NS;
 		account_refresh(rig->a, clock_mono_ns());
 	}
 }
@@ -142,7 +142,7 @@ static bool is_removed(const struct rig *rig, uint64_t slot)
 {
 	struct account_target t = {0};
 
-	return !bpf_map_lookup_elem(rig->a->targets_fd, &slot, &t) &&
+	return !bpf_map_lookup_elem(rig->a->table.targets_fd, &slot, &t) &&
 	       t.index == ACCOUNT_INDEX_REMOVED;
 }
 
@@ -264,6 +264,80 @@ static int case_cgroup(struct rig *rig, const char *const *args)
 	return 0;
 }
 
+static int move_to(const char *procs)
+{
+	int fd = open(procs, O_WRONLY), rc = fd >= 0 && write(fd, "0", 1) == 1;
+
+	close(fd);
+	return rc ? 0 : -1;
+}
+
+/* A connection of worker 0; *counted as the module says. */
+static int connect_as_worker(struct rig *rig, int *ours, int *peers, bool *counted)
+{
+	int l = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_storage ss;
+	socklen_t len;
+
+	rig_address("127.0.0.1", (uint16_t)rig_listen(l, "127.0.0.1"), &ss, &len);
+	*ours = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(!account_connect(rig->a, 0, *ours, (struct sockaddr *)&ss, len,
+			       &(struct account_tag){.rule_id = RULE, .slot = rig->slot}, counted),
+	      "connect");
+	*peers = accept(l, NULL, NULL);
+	close(l);
+	return 0;
+}
+
+/* Moved while it runs, before and after the programs knew the thread: said to be uncounted until the
+ * programs have followed, and counted from then on; and back again. */
+static int case_moved(struct rig *rig, const char *const *args)
+{
+	const char *there = value_of(args, "procs"), *back = value_of(args, "back");
+	struct account_record r;
+	int ours, peers, l, c, s, port;
+	bool counted = true;
+	char buf[100] = "";
+	char old[32];
+
+	CHECK(there && back, "needs procs= and back=");
+	snprintf(old, sizeof(old), "link-old-%u", link_id(rig, "link"));
+	l = socket(AF_INET, SOCK_STREAM, 0);
+	c = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(!account_tag_listener(rig->a, l, RULE, rig->none, rig->slot), "tag");
+	port = rig_listen(l, "127.0.0.1");
+	CHECK(!move_to(there), "%s", there);
+	CHECK(!connect_as_worker(rig, &ours, &peers, &counted) && !counted, "without a program");
+	CHECK(!move(ours, peers, 100), "move");
+	close(ours);
+	close(peers);
+	account_check(rig->a);
+	CHECK(strstr(account_reason(rig->a), "moved to another cgroup"), "%s",
+	      account_reason(rig->a));
+	CHECK(pin_exists(rig, "link") && pin_exists(rig, old), "links");
+	/* The first one introduces the thread. Back where the former link is, it counts at once. */
+	for (int i = 0; i < 3; i++) {
+		CHECK(!connect_as_worker(rig, &ours, &peers, &counted) && counted, "%d", i);
+		CHECK(!move(ours, peers, 1000), "move");
+		close(ours);
+		close(peers);
+		CHECK(i != 1 || !move_to(back), "%s", back);
+	}
+	account_check(rig->a);
+	CHECK(!pin_exists(rig, old), "two links on one cgroup");
+	/* What the listener of the first cgroup accepts. */
+	CHECK(!rig_connect(c, "127.0.0.1", (uint16_t)port), "connect");
+	s = accept(l, NULL, NULL);
+	CHECK(read(s, buf, 0) == 0 && !move(s, c, 55), "move");
+	close(s);
+	close(c);
+	r = rig_quiet(rig, 3000, 55);
+	CHECK(r.bytes_in == 3000 && r.bytes_out == 55 && r.ok == 3, "%" PRIu64 " %" PRIu64,
+	      r.bytes_in, r.bytes_out);
+	close(l);
+	return 0;
+}
+
 /* The program runs twice for every socket. */
 static int case_double(struct rig *rig, const char *const *args)
 {
@@ -336,7 +410,7 @@ static int case_layout(struct rig *rig, const char *const *args)
 	CHECK(pin_exists(rig, "targets") && pin_exists(rig, "link"), "pins were removed");
 	account_close(rig->a);
 	rig->a = NULL;
-	CHECK(account_unpin(rig->bpffs, rig->instance) == 5 - rig->basic, "unpin");
+	CHECK(account_unpin(rig->bpffs, rig->instance, NULL, 0) == 5 - rig->basic, "unpin");
 
 	snprintf(path, sizeof(path), "%s/portunus", rig->bpffs);
 	mkdir(path, 0755);
@@ -351,7 +425,7 @@ static int case_layout(struct rig *rig, const char *const *args)
 	      "%s", account_reason(rig->a));
 	account_close(rig->a);
 	rig->a = NULL;
-	CHECK(account_unpin(rig->bpffs, rig->instance) == 1, "unpin");
+	CHECK(account_unpin(rig->bpffs, rig->instance, NULL, 0) == 1, "unpin");
 	return rig_open(rig);
 }
 
@@ -364,7 +438,7 @@ static int case_late(struct rig *rig, const char *const *args)
 	CHECK(!rig_connect(c, "127.0.0.1", (uint16_t)rig_listen(l, "127.0.0.1")), "connect");
 	s = accept(l, NULL, NULL);
 	CHECK(!account_tag_upstream(rig->a, c, RULE, rig->slot), "tag");
-	CHECK(!account_tag_client(rig->a, s, RULE, rig->slot), "tag");
+	CHECK(!account_tag_client(rig->a, s, RULE, rig->slot, 0), "tag");
 	CHECK(!move(c, s, 1000) && !move(s, c, 1000), "move");
 	r = rig_refreshed(rig, rig->slot);
 	close(c);
@@ -410,11 +484,11 @@ static int case_unpin(struct rig *rig, const char *const *args)
 	int ours, peers;
 
 	CHECK(!rig_pair(rig, true, &ours, &peers), "pair");
-	CHECK(account_unpin(rig->bpffs, rig->instance) == 5 - rig->basic, "pins");
+	CHECK(account_unpin(rig->bpffs, rig->instance, NULL, 0) == 5 - rig->basic, "pins");
 	CHECK(!pin_exists(rig, "targets"), "left");
 	CHECK(!move(ours, peers, 100), "move");
 	CHECK(rig_refreshed(rig, rig->slot).bytes_in == 100, "counting ended with the pins");
-	CHECK(account_unpin(rig->bpffs, rig->instance) == 0, "twice");
+	CHECK(account_unpin(rig->bpffs, rig->instance, NULL, 0) == 0, "twice");
 	return 0;
 }
 
@@ -433,12 +507,13 @@ static int case_hold(struct rig *rig, const char *const *args)
 }
 
 static const struct rig_case cases[] = {
-	{"linger", case_linger}, {"rebuild", case_rebuild, .full = true},
-	{"crowd", case_crowd},	 {"restart", case_restart},
-	{"cgroup", case_cgroup}, {"double", case_double},
-	{"layout", case_layout}, {"exclusive", case_exclusive},
-	{"late", case_late},	 {"kill", case_kill},
-	{"unpin", case_unpin},	 {"hold", case_hold, true},
+	{"linger", case_linger},       {"rebuild", case_rebuild, .full = true},
+	{"crowd", case_crowd},	       {"restart", case_restart},
+	{"moved", case_moved},	       {"cgroup", case_cgroup},
+	{"double", case_double},       {"layout", case_layout},
+	{"exclusive", case_exclusive}, {"late", case_late},
+	{"kill", case_kill},	       {"unpin", case_unpin},
+	{"hold", case_hold, true},
 };
 
 /* Opens the module and says what came of it; nothing else works less for that. */
@@ -458,7 +533,8 @@ static int say_mode(struct rig *rig)
 	printf("%s fast_syn=%d %s\n", user ? "user" : "bpf", account_fast_syn(a),
 	       account_reason(a));
 	if (account_slot_get(a, &key, &slot) || user != !slot ||
-	    account_refresh(a, clock_mono_ns()) || account_tag_upstream(a, 0, 1, 0))
+	    account_refresh(a, clock_mono_ns()) ||
+	    account_tag_upstream(a, 0, 1, 0) != (user ? 0 : -ENOENT))
 		rc = 1;
 	for (int i = 0; i < 2; i++) {
 		account_refresh(a, clock_mono_ns());
@@ -466,6 +542,23 @@ static int say_mode(struct rig *rig)
 	}
 	account_close(a);
 	return rc;
+}
+
+/* Puts records of nobody into the pinned map until there is room for @left more. */
+static int fill(const struct rig *rig, unsigned left)
+{
+	struct account_target t = {.scope = "nobody", .name = "(filler)", .index = 1};
+	uint64_t first = 1ull << 40, slot = first;
+	int fd = pin_fd(rig, "targets");
+
+	while (!bpf_map_update_elem(fd, &slot, &t, BPF_NOEXIST))
+		slot++;
+	CHECK(errno == E2BIG, "%s", strerror(errno));
+	while (left--) {
+		slot--;
+		CHECK(slot >= first && !bpf_map_delete_elem(fd, &slot), "%s", strerror(errno));
+	}
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -481,6 +574,8 @@ int main(int argc, char **argv)
 		return say_mode(&rig);
 	}
 	if (argc == 2 && rig.instance && !strcmp(argv[1], "remove"))
-		return account_unpin(rig.bpffs, rig.instance) < 0;
+		return account_unpin(rig.bpffs, rig.instance, NULL, 0) < 0;
+	if (argc == 3 && rig.instance && !strcmp(argv[1], "fill"))
+		return fill(&rig, (unsigned)atoi(argv[2])) < 0;
 	return rig_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -5,11 +5,36 @@
  */
 #include "account_rig.h"
 
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+
+/* Stops the module where it begins to read the sockets that there are, at the second iterator. */
+static struct {
+	sem_t reached, go;
+	int until; /* iterators that still start at once; below 0: all */
+	int started;
+} brake = {.until = -1};
+
+int bpf_iter_create(int link_fd)
+{
+	union bpf_attr attr;
+
+	brake.started++;
+	if (brake.until >= 0 && !brake.until--) {
+		sem_post(&brake.reached);
+		sem_wait(&brake.go);
+	}
+	memset(&attr, 0, sizeof(attr));
+	attr.iter_create.link_fd = (uint32_t)link_fd;
+	return (int)syscall(__NR_bpf, BPF_ITER_CREATE, &attr, sizeof(attr));
+}
+
 struct churn {
 	struct rig *rig;
 	uint64_t sent, got;
 	int errors, n;
-	volatile bool stop;
+	atomic_bool stop;
 };
 
 static void *churn_run(void *arg)
@@ -41,6 +66,14 @@ static void *refresh_run(void *arg)
 
 	for (c->n = 0; !c->stop; c->n++)
 		c->errors += account_refresh(c->rig->a, clock_mono_ns()) != 0;
+	return NULL;
+}
+
+static void *refresh_once(void *arg)
+{
+	struct churn *c = arg;
+
+	c->errors += account_refresh(c->rig->a, clock_mono_ns()) != 0;
 	return NULL;
 }
 
@@ -105,6 +138,51 @@ static int case_refresh(struct rig *rig, const char *const *args)
 	return 0;
 }
 
+static void *release_late(void *arg)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_sec += 5;
+	if (sem_timedwait(arg, &t))
+		sem_post(&brake.go);
+	return NULL;
+}
+
+/* A pass over all sockets may take long: nobody else waits for it meanwhile. */
+static int case_slow_pass(struct rig *rig, const char *const *args)
+{
+	struct account_key key = {.rule_id = 7, .port = 80, .host = "leaves.example"};
+	struct churn reader = {.rig = rig};
+	struct account_record r;
+	pthread_t late, refresher;
+	uint64_t slot, began;
+	sem_t done;
+
+	sem_init(&brake.reached, 0, 0);
+	sem_init(&brake.go, 0, 0);
+	sem_init(&done, 0, 0);
+	CHECK(!account_slot_get(rig->a, &key, &slot), "record");
+	account_slot_put(rig->a, slot);
+	brake.until = 1;
+	pthread_create(&refresher, NULL, refresh_once, &reader);
+	sem_wait(&brake.reached);
+	pthread_create(&late, NULL, release_late, &done);
+	began = clock_mono_ns();
+	key.host = "comes.example";
+	CHECK(!account_slot_get(rig->a, &key, &slot), "record");
+	account_read_removed(rig->a, 7, &r);
+	account_slot_put(rig->a, slot);
+	began = clock_mono_ns() - began;
+	sem_post(&done);
+	sem_post(&brake.go);
+	pthread_join(refresher, NULL);
+	pthread_join(late, NULL);
+	CHECK(began < 4 * NS_PER_SEC, "the main thread waited for the pass");
+	CHECK(!reader.errors, "refresh");
+	return 0;
+}
+
 /* Gives the only record of a rule a figure, as if something had been moved. */
 static int set_bytes(struct rig *rig, uint64_t slot, uint64_t bytes)
 {
@@ -131,6 +209,11 @@ static int full_map(struct rig *rig)
 		key.rule_id++;
 	}
 	CHECK(rc == -ENOSPC && slot == 0, "%d", rc);
+	/* A rule with many targets does not ask for all sockets once for each. */
+	brake.started = 0;
+	for (int i = 0; i < 100; i++, key.rule_id++)
+		CHECK(account_slot_get(rig->a, &key, &slot) == -ENOSPC, "%d", i);
+	CHECK(brake.started <= 5, "%d looks at all sockets for 100 targets", brake.started);
 	CHECK(!set_bytes(rig, first, 1000) && !set_bytes(rig, first + 1, 7), "figures");
 	account_slot_put(rig->a, first);
 	for (int i = 0; i < 5; i++, usleep(700000))
@@ -244,8 +327,10 @@ static int connect_many(struct rig *rig, int n, bool tagged, uint64_t *ns)
 		int c = socket(AF_INET, SOCK_STREAM, 0), s;
 		char byte = 0;
 
-		CHECK(!(tagged ? account_connect(rig->a, 0, c, (struct sockaddr *)&ss, len, RULE,
-						 rig->slot, &counted)
+		CHECK(!(tagged ? account_connect(rig->a, 0, c, (struct sockaddr *)&ss, len,
+						 &(struct account_tag){.rule_id = RULE,
+								       .slot = rig->slot},
+						 &counted)
 			       : connect(c, (struct sockaddr *)&ss, len)) &&
 			      counted,
 		      "connect");
@@ -306,6 +391,7 @@ static const struct rig_case cases[] = {
 	{"churn", case_churn},
 	{"refresh", case_refresh, .full = true},
 	{"slots", case_slots, .full = true},
+	{"slow-pass", case_slow_pass, .full = true},
 	{"cost", case_cost},
 };
 

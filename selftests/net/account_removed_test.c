@@ -245,7 +245,7 @@ static int case_crash(struct rig *rig, const char *const *args)
 		      removed(rig).bytes_in, at);
 		CHECK(sums(rig, RULE, &number, &t) == 1 && t.bytes_in == SUM, "after write %d", at);
 		account_close(rig->a);
-		account_unpin(rig->bpffs, rig->instance);
+		account_unpin(rig->bpffs, rig->instance, NULL, 0);
 		CHECK(!rig_open(rig), "open");
 	}
 	/* The sum was rewritten three times, and what it replaced was deleted twice. */
@@ -278,7 +278,7 @@ static int case_twins(struct rig *rig, const char *const *args)
 		CHECK(sums(rig, RULE, &number, &t) == 1 && t.bytes_in == 1200, "%" PRIu64,
 		      (uint64_t)t.bytes_in);
 		account_close(rig->a);
-		account_unpin(rig->bpffs, rig->instance);
+		account_unpin(rig->bpffs, rig->instance, NULL, 0);
 		CHECK(!rig_open(rig), "open");
 	}
 	return 0;

@@ -27,9 +27,10 @@
 #include <bpf/bpf.h>
 
 #include "bpf/account.h"
-#include "edge/account.h"
-#include "lib/clock.h"
-#include "lib/log.h"
+#include "edge/account/account.h"
+#include "edge/account/unpin.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
 
 #define RULE 42
 
@@ -212,7 +213,7 @@ static inline int rig_pair(struct rig *rig, bool upstream, int *ours, int *peers
 		*peers = rig_peer_socket(rig, family);
 		CHECK(!rig_connect(*peers, rig->own, (uint16_t)port), "connect");
 		*ours = accept(l, NULL, NULL);
-		CHECK(!account_tag_client(rig->a, *ours, RULE, rig->slot), "tag");
+		CHECK(!account_tag_client(rig->a, *ours, RULE, rig->slot, 0), "tag");
 	}
 	close(l);
 	return 0;
@@ -384,7 +385,7 @@ static inline int rig_main(int argc, char **argv, const struct rig_case *cases, 
 			rc = rc || cases[i].run(&rig, (const char *const *)argv + 2);
 		account_close(rig.a);
 		if (!cases[i].keep)
-			account_unpin(rig.bpffs, rig.instance);
+			account_unpin(rig.bpffs, rig.instance, NULL, 0);
 	}
 	return rc;
 }

@@ -4,7 +4,7 @@
  * the kernel counted. test_account_kernel is the list of them.
  */
 #include "account_rig.h"
-#include "edge/account_internal.h"
+#include "edge/account/state.h"
 
 #define MIB (1ull << 20)
 
@@ -80,7 +80,7 @@ static int case_inherit(struct rig *rig, const char *const *args)
 	rig_drained(ours);
 	r = rig_refreshed(rig, rig->slot);
 	CHECK(r.received_in == 0 && r.bytes_out == 0, "counted before the choice");
-	CHECK(!account_tag_client(rig->a, ours, RULE, rig->slot), "tag");
+	CHECK(!account_tag_client(rig->a, ours, RULE, rig->slot, 0), "tag");
 	r = rig_refreshed(rig, rig->slot);
 	CHECK(rig->basic || (r.received_in == 1000 && r.bytes_out == 500), "%" PRIu64 " %" PRIu64,
 	      r.received_in, r.bytes_out);
@@ -138,7 +138,7 @@ static int case_connect(struct rig *rig, const char *const *args)
 	r = rig_read(rig, rig->slot);
 	CHECK(r.attempted == (uint64_t)syns && r.failed == (uint64_t)syns && r.ok == 0,
 	      "%" PRIu64 " %" PRIu64 " %" PRIu64, r.attempted, r.failed, r.ok);
-	CHECK(r.last_errno == (syns ? want : 0), "errno %d", r.last_errno);
+	CHECK((int)r.last_errno == (syns ? want : 0), "errno %d", (int)r.last_errno);
 	CHECK(rig->events[ACCOUNT_EVENT_CONNECT_FAILED] == syns, "event");
 	CHECK(r.active == 0 && r.aborted == 0, "active");
 	return 0;
@@ -191,7 +191,7 @@ static int case_reset_quiet(struct rig *rig, const char *const *args)
 	CHECK(r.resets == !by_us && r.active == 0, "resets %" PRIu64, r.resets);
 	account_poll(rig->a);
 	CHECK(rig->events[ACCOUNT_EVENT_RESET] == !by_us, "event");
-	CHECK(by_us || r.last_errno == ECONNRESET, "errno %d %d", r.last_errno, err);
+	CHECK(by_us || (int)r.last_errno == ECONNRESET, "errno %d %d", (int)r.last_errno, err);
 	return 0;
 }
 
@@ -295,8 +295,8 @@ static int hint_connect(struct rig *rig, unsigned worker, const char *host, uint
 	int family = rig_address(host, port, &ss, &len), rc;
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	rc = account_connect(rig->a, worker, fd, (struct sockaddr *)&ss, len, RULE, rig->slot,
-			     counted);
+	rc = account_connect(rig->a, worker, fd, (struct sockaddr *)&ss, len,
+			     &(struct account_tag){.rule_id = RULE, .slot = rig->slot}, counted);
 	close(fd);
 	return rc;
 }
@@ -335,7 +335,8 @@ static int case_hint(struct rig *rig, const char *const *args)
 		      "connect");
 		r = rig_read(rig, rig->slot);
 		CHECK(r.attempted == n && r.ok == n, "%" PRIu64 " of %" PRIu64, r.ok, n);
-		CHECK(rig->a->hints && rig->a->hints[0].known, "hints are not in use");
+		CHECK(rig->a->tagger.hints && rig->a->tagger.hints[0].known,
+		      "hints are not in use");
 	}
 	/* Not by a hint that nobody left, and not by one whose connect sent no SYN. */
 	c = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -25,16 +25,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/bundle.h"
-#include "lib/clock.h"
-#include "lib/enroll_uri.h"
-#include "lib/grpc.h"
-#include "lib/hex.h"
-#include "lib/log.h"
-#include "lib/portunus.pb-c.h"
-#include "lib/rule.h"
-#include "lib/rule_proto.h"
-#include "lib/tls.h"
+#include "lib/tls/bundle.h"
+#include "lib/base/clock.h"
+#include "lib/tls/enroll_uri.h"
+#include "lib/grpc/grpc.h"
+#include "lib/base/hex.h"
+#include "lib/base/log.h"
+#include "lib/wire/portunus.pb-c.h"
+#include "lib/rule/rule.h"
+#include "lib/rule/proto.h"
+#include "lib/tls/tls.h"
 
 #define TOKEN "test-token"
 #define CODE  "good-code"
@@ -294,8 +294,9 @@ static void say_report(const Portunus__V1__StatsReport *r, size_t bytes)
 						       (json_int_t)s->target_failovers_total,
 						       "rows", rows));
 	}
-	say(json_pack("{s:s, s:I, s:b, s:s, s:i, s:i, s:o}", "event", "report", "request_id",
-		      (json_int_t)r->request_id, "more", (int)r->more, "accounting",
+	say(json_pack("{s:s, s:I, s:b, s:I, s:s, s:i, s:i, s:o}", "event", "report", "request_id",
+		      (json_int_t)r->request_id, "more", (int)r->more, "worker_stalls",
+		      (json_int_t)r->worker_stalls, "accounting",
 		      r->accounting == PORTUNUS__V1__ACCOUNTING_MODE__ACCOUNTING_MODE_BPF ? "bpf"
 											  : "user",
 		      "bytes", (int)bytes, "count", (int)r->n_stats, "rules", rules));

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """portunus-client as the tests drive it: rules, start and stop, its log and its verbs."""
+import ctypes
+import errno
 import glob
 import json
 import os
@@ -9,6 +11,7 @@ import subprocess
 import lib
 
 _count = 0
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def target(host, port, priority=None):
@@ -26,7 +29,7 @@ class Edge:
     """One portunus-client process in the lab's edge namespace, with its own instance and files."""
 
     def __init__(self, t, rules, *, args=(), env=None, wrap=(), ns=None, like=None, workers=None,
-                 debug=True):
+                 debug=True, unread=False):
         global _count
         _count += 1
         self.t = t
@@ -34,8 +37,11 @@ class Edge:
         self.args = list(args)
         if workers:
             self.args += ["--workers", str(workers)]
-        self.env = {"RUST_LOG": "debug" if debug else "info", **(env or {})}
+        if lib.HOOKS:
+            self.args.append("--test-hooks")
+        self.env = {"RUST_LOG": "debug" if debug else "info", "PORTUNUS_TEST_SECCOMP": "kill", **(env or {})}
         self.wrap = wrap
+        self.unread = unread
         self.p = None
         if like:  # the same instance again
             self.instance, self.dir = like.instance, like.dir
@@ -61,7 +67,7 @@ class Edge:
         """Starts it and waits for nothing."""
         argv = [lib.CLIENT, "--rules", self.rules_file, "--instance", self.instance,
                 "--state-dir", self.dir, "--status-socket", self.socket, *self.args]
-        self.p = self.t.spawn(argv, ns=self.ns, env=self.env, wrap=self.wrap)
+        self.p = self.t.spawn(argv, ns=self.ns, env=self.env, wrap=self.wrap, unread=self.unread)
         return self
 
     def start(self, active=True):
@@ -78,14 +84,16 @@ class Edge:
         self.p.signal(signal.SIGTERM)
         return self.p.wait(seconds)
 
-    def reload(self, rules):
-        """Writes the rules and has them re-read; returns the event that says how it went."""
+    def reload(self, rules, event="rules.loaded"):
+        """Writes the rules and has them re-read; returns the event that says how it went, which has to be @event."""
         self.write(rules)
         since = self.p.mark()
         self.p.signal(signal.SIGHUP)
         lib.until(lambda: self.p.found("rules.loaded", since) or
                   self.p.found("rules.rejected", since), "rules.loaded or rules.rejected")
-        return (self.p.found("rules.loaded", since) + self.p.found("rules.rejected", since))[0]
+        got = (self.p.found("rules.loaded", since) + self.p.found("rules.rejected", since))[0]
+        lib.equal(got["event"], event, f"reload ({got.get('message')})")
+        return got
 
     def remove_pins(self):
         if self.p:
@@ -136,3 +144,38 @@ class Edge:
 
     def closed(self, since=0, **fields):
         return self.p.found("connection.closed", since, **fields)
+
+
+class Held:
+    """One thread of the edge, stopped by a debugger's means until the end of the with; the others go on."""
+    SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+
+    def __init__(self, edge, name):
+        tasks = f"/proc/{edge.p.pid}/task"
+        names = {}
+        for tid in os.listdir(tasks):
+            try:
+                with open(f"{tasks}/{tid}/comm", encoding="ascii") as f:
+                    names[f.read().strip()] = int(tid)
+            except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+                pass
+        lib.check(name in names, f"no thread {name}: {sorted(names)}")
+        self.tid = names[name]
+
+    def ptrace(self, request):
+        if _libc.ptrace(request, self.tid, None, None) < 0:
+            raise OSError(ctypes.get_errno(), f"ptrace {request:#x}: {os.strerror(ctypes.get_errno())}")
+
+    def __enter__(self):
+        try:
+            self.ptrace(self.SEIZE)
+        except OSError as e:
+            if e.errno in (errno.EPERM, errno.EACCES, errno.ENOSYS):
+                raise lib.Skip(str(e)) from None
+            raise
+        self.ptrace(self.INTERRUPT)
+        os.waitpid(self.tid, self.WALL)  # only a stopped one can be left
+        return self
+
+    def __exit__(self, *_):
+        self.ptrace(self.DETACH)

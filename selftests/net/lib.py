@@ -6,6 +6,7 @@ to which everything that has to be undone is attached. Output: `ok N name`, `not
 `skip N name: reason`, and last `N passed, N failed, N skipped`.
 """
 import argparse
+import fcntl
 import glob
 import json
 import os
@@ -18,47 +19,23 @@ import threading
 import time
 import traceback
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("PORTUNUS_BUILD", os.path.join(ROOT, "build"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "common"))
+from cases import BUILD, ROOT, Failure, Skip, check, equal, until  # pylint: disable=wrong-import-position,unused-import
+
 CLIENT = os.environ.get("PORTUNUS_CLIENT", os.path.join(BUILD, "portunus-client"))
+# Of a build with a sanitizer, whose runtime needs time, memory and system calls of its own.
+SANITIZED = bool({"san", "tsan"} & set(CLIENT.split(os.sep)))
 PEER = os.path.join(BUILD, "tools", "peer")
+# An edge that makes a system call which is not on its list dies, so every case is a test of the list.
+HOOKS = os.environ.get("PORTUNUS_TEST_HOOKS", "1") == "1"
 BPFFS = "/sys/fs/bpf"
 RUN = f"nt{os.getpid()}-"  # begins the name of all that outlives a process: namespaces, pins, cgroups
 CASE_SECONDS = 30
-CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
-
-
-class Failure(Exception):
-    """What was expected did not happen; the text says both."""
-
-
-class Skip(Exception):
-    """The machine lacks what the case needs; the text says what."""
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGSYS, signal.SIGFPE)
 
 
 class OutOfTime(BaseException):
     """The watchdog's; not an Exception, so that no handler of a case eats it."""
-
-
-def check(condition, why):
-    if not condition:
-        raise Failure(why)
-
-
-def equal(got, want, what):
-    check(got == want, f"{what}: {got!r}, expected {want!r}")
-
-
-def until(condition, what, seconds=10, every=0.02):
-    """Calls condition() until it returns something true, which is returned."""
-    end = time.monotonic() + seconds
-    while True:
-        got = condition()
-        if got:
-            return got
-        if time.monotonic() > end:
-            raise Failure(f"waited {seconds} s for {what() if callable(what) else what}")
-        time.sleep(every)
 
 
 def always(condition, what, seconds):
@@ -122,7 +99,8 @@ class Case:
 class Process:
     """A child whose output is read as it comes; lines of JSON become events."""
 
-    def __init__(self, argv, ns=None, env=None, stdin=False, wrap=()):
+    def __init__(self, argv, ns=None, env=None, stdin=False, wrap=(), unread=False):
+        """unread: nobody reads its stderr, whose pipe holds 4 KiB, until read_on()."""
         self.argv = [str(a) for a in argv]
         self.lines = []  # of stdout and stderr, as they came
         self.out = []    # of stdout
@@ -136,7 +114,9 @@ class Process:
         self.pid = self.popen.pid
         self.readers = [threading.Thread(target=self._read, args=(f, keep), daemon=True)
                         for f, keep in ((self.popen.stdout, self.out), (self.popen.stderr, None))]
-        for r in self.readers:
+        if unread:
+            fcntl.fcntl(self.popen.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        for r in self.readers[:1] if unread else self.readers:
             r.start()
 
     def _read(self, stream, keep):
@@ -153,6 +133,10 @@ class Process:
                 if isinstance(event, dict):
                     self.events.append(flat(event))
                 self.changed.notify_all()
+
+    def read_on(self):
+        """Somebody reads stderr again."""
+        self.readers[1].start()
 
     def say(self, text="\n"):
         self.popen.stdin.write(text.encode())
@@ -201,9 +185,13 @@ class Process:
             rc = self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
             raise Failure(f"{os.path.basename(self.argv[0])} still runs after {seconds} s") from None
-        for r in self.readers:
-            r.join(2)
+        self._join()
         return rc
+
+    def _join(self):
+        for r in self.readers:
+            if r.ident:  # else nobody reads that stream
+                r.join(2)
 
     def signal(self, number):
         if self.alive():
@@ -212,8 +200,7 @@ class Process:
     def kill(self):
         self.signal(signal.SIGKILL)
         self.popen.wait()
-        for r in self.readers:
-            r.join(2)
+        self._join()
 
     def crash(self):
         """What went wrong inside it, as a signal or a sanitizer tells; None: nothing."""
@@ -251,6 +238,16 @@ def free_port(used=set()):
     return port
 
 
+def cgroup(t):
+    """A new cgroup (v2) without processes; it goes at the end of the run."""
+    root = next((p for p in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")
+                 if os.path.exists(f"{p}/cgroup.procs") and
+                 os.path.exists(f"{p}/cgroup.controllers")), None)
+    if not root:
+        raise Skip("no cgroup v2 hierarchy")
+    return tempfile.mkdtemp(prefix=RUN, dir=root)
+
+
 def needs_root():
     if os.geteuid() != 0:
         raise Skip("needs root")
@@ -259,6 +256,17 @@ def needs_root():
 def needs_client():
     if not os.access(CLIENT, os.X_OK):
         raise Skip(f"{os.path.relpath(CLIENT, ROOT)} is not built")
+
+
+def needs_bpf():
+    """What accounting in the kernel takes."""
+    needs_client()
+    if not os.path.ismount(BPFFS):
+        subprocess.run(["mount", "-t", "bpf", "bpf", BPFFS], check=False, capture_output=True)
+    if not os.path.ismount(BPFFS):
+        raise Skip(f"no BPF file system at {BPFFS}")
+    if not os.path.exists("/sys/kernel/btf/vmlinux"):
+        raise Skip("the kernel has no BTF")
 
 
 def needs_tool(name):

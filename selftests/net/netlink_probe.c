@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "edge/netlink.h"
-#include "lib/clock.h"
+#include "edge/watch/netlink.h"
+#include "lib/base/clock.h"
 
 struct probe {
 	struct event_base *base;

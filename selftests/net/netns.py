@@ -2,13 +2,15 @@
 """Three hosts in network namespaces: client — edge — targets, and packet filters between them.
 
     client 10.7.1.2, fd07:1::2 ── 10.7.1.1, fd07:1::1 edge 10.7.2.1, fd07:2::1 ── targets
-The targets' host has the addresses 10.7.2.11 … 18 and fd07:2::11 … 18.
+The targets' host has the addresses 10.7.2.11 … 18 and fd07:2::11 … 18. A Link is a second way from
+the edge to the targets, as long and as bad as a case wants: 10.7.3.1 ── 10.7.3.11, fd07:3::1 ── 11.
 """
 import contextlib
 import ctypes
 import os
 import socket
 import subprocess
+import threading
 
 import lib
 
@@ -16,6 +18,8 @@ CLIENT_IP, CLIENT_IP6 = "10.7.1.2", "fd07:1::2"
 EDGE_IP, EDGE_IP6 = "10.7.1.1", "fd07:1::1"
 TARGETS = [f"10.7.2.{n}" for n in range(11, 19)]
 TARGETS6 = [f"fd07:2::{n}" for n in range(11, 19)]
+FAR, FAR6 = "10.7.3.11", "fd07:3::11"  # the targets' host, over a Link
+NEAR, NEAR6 = "10.7.4.1", "fd07:4::1"  # the edge, over a Link to the client
 NOWHERE = "10.7.9.9"  # no route leads there from the edge
 
 CLONE_NEWNET = 0x40000000
@@ -135,7 +139,57 @@ class Lab:
         host.filter(rules, sets)
         t.defer(host.filter, None)
 
+    @contextlib.contextmanager
+    def churn(self):
+        """The edge's routes change about a hundred times a second meanwhile; none leads anywhere."""
+        stop = threading.Event()
+        batch = "".join(f"route {verb} 192.0.2.0/24 via {CLIENT_IP} metric {n}\n"
+                        for n in range(1, 3) for verb in ("add", "del"))
+
+        def change():
+            while not stop.wait(0.04):
+                self.edge.run("ip", "-batch", "-", stdin=batch)
+        thread = threading.Thread(target=change)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
     def loss(self, t, one_in=50):
-        """Every host loses this share of the TCP packets that arrive."""
+        """Every host loses this share of the TCP packets that arrive, but no RST: nobody sends it again,
+        and a peer that does not get it waits for ever."""
         for host in (self.client, self.edge, self.targets):
-            self.filter(t, host, f"meta l4proto tcp numgen random mod {one_in} == 0 drop")
+            self.filter(t, host, f"tcp flags & rst == 0 numgen random mod {one_in} == 0 drop")
+
+
+class Link:
+    """A line from the edge to the targets' host that takes its time (link.c), until the case ends; with client
+    one to the client's host. tap: with Ethernet headers."""
+
+    def __init__(self, t, delay_ms=0, loss=0, reorder=0, seed=1, tap=False, client=False):
+        if not os.path.exists("/dev/net/tun"):
+            raise lib.Skip("no /dev/net/tun")
+        net, dev = (4, "near0") if client else (3, "far0")
+        ends = ((t.lab.edge, dev, 1), (t.lab.client, dev, 2) if client else (t.lab.targets, dev, 11))
+        self.p = t.spawn([os.path.join(lib.BUILD, "tools", "link"),
+                          *(x for ns, _, _ in ends for x in (ns.name, dev)), seed,
+                          *(["tap"] if tap else [])], stdin=True)
+        self.p.expect("ready")
+        for ns, _, number in ends:
+            ns.run("ip", "addr", "add", f"10.7.{net}.{number}/24", "dev", dev)
+            ns.run("ip", "addr", "add", f"fd07:{net}::{number}/64", "dev", dev, "nodad")
+            ns.run("ip", "link", "set", dev, "up")
+        self.set(delay_ms, loss, reorder)
+
+    def set(self, delay_ms=0, loss=0, reorder=0, way="both"):
+        """Each way: the delay in ms (so twice of it is the round trip), loss and reordering of 1000
+        packets. way: "a" from the edge, "b" to it. Returns (carried, lost, reordered) each way so far."""
+        since = self.p.mark()
+        self.p.say(f"{way} {delay_ms} {loss} {reorder}\n")
+        event = self.p.expect("set", since)
+        return tuple(event["a"]), tuple(event["b"])
+
+    def round_trip(self, ms, **more):
+        return self.set(ms / 2, **more)

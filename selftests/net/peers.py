@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Both ends of a connection: the scripted peer (peer.c) and a name server that says what it is told."""
+import heapq
 import socket
 import struct
 import threading
@@ -177,22 +178,44 @@ def to(*servers):
 
 
 class NameServer:
-    """A DNS server (UDP) in the edge's namespace. names: name → {"A": […], "AAAA": […], "ttl": s}."""
+    """A DNS server (UDP) in the edge's namespace that says what it is told, and when.
 
-    def __init__(self, t, names, ns=None):
+    names: name → {"A": […], "AAAA": […], "ttl": s, "late": s, "rcode": n, "silent": True}; each of the last
+    three may also be given by type ({"AAAA": 0.3}), and for all names as an attribute of the server.
+    A name ".zone" stands for all that end so; a name that is not there does not exist.
+    """
+    TYPES = {1: "A", 28: "AAAA"}
+
+    def __init__(self, t, names, ns=None, host="127.0.0.1"):
         self.names = names
         self.silent = False
         self.rcode = 0
-        self.queries = []
+        self.late = 0
+        self.queries = []  # (name, type as a number)
+        self.sources = []  # (monotonic time, port) of each
         self.port = lib.free_port()
         self.socket = (ns or t.lab.edge).socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", self.port))
-        self.env = {"PORTUNUS_DNS_SERVERS": f"127.0.0.1:{self.port}"}
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.socket.setsockopt(socket.SOL_SOCKET, 33, 1 << 23)  # SO_RCVBUFFORCE
+        self.socket.bind((host, self.port))
+        self.env = {"PORTUNUS_DNS_SERVERS": f"{host}:{self.port}"}
+        self.waiting = []  # (when, number, answer, to whom): a heap
+        self.changed = threading.Condition()
+        for work in (self._serve, self._send_late):
+            threading.Thread(target=work, daemon=True).start()
         t.defer(self.socket.close)
 
-    def count(self, name):
-        return sum(1 for n, _ in self.queries if n == name)
+    def count(self, name, kind=None):
+        number = {v: k for k, v in self.TYPES.items()}.get(kind)
+        return sum(1 for n, k in list(self.queries) if n == name and number in (None, k))
+
+    def _known(self, name):
+        while True:
+            if name in self.names:
+                return self.names[name]
+            zone = name.find(".", 1)
+            if zone < 0:
+                return None
+            name = name[zone:]
 
     def _serve(self):
         while True:
@@ -201,30 +224,58 @@ class NameServer:
             except OSError:
                 return
             try:
-                answer = self._answer(query)
+                answer, late = self._answer(query, whom)
             except (struct.error, IndexError, UnicodeError):
                 continue
-            if answer and not self.silent:
-                self.socket.sendto(answer, whom)
+            if answer and late:
+                with self.changed:
+                    heapq.heappush(self.waiting, (time.monotonic() + late, len(self.queries),
+                                                  answer, whom))
+                    self.changed.notify()
+            elif answer:
+                self._send(answer, whom)
 
-    def _answer(self, query):
+    def _send(self, answer, whom):
+        try:
+            self.socket.sendto(answer, whom)
+        except OSError:
+            pass  # the case has ended
+
+    def _send_late(self):
+        while self.socket.fileno() >= 0:
+            with self.changed:
+                wait = self.waiting[0][0] - time.monotonic() if self.waiting else 0.5
+                if wait > 0 or not self.waiting:
+                    self.changed.wait(wait)
+                    continue
+                _, _, answer, whom = heapq.heappop(self.waiting)
+            self._send(answer, whom)
+
+    def _answer(self, query, whom):
         at, labels = 12, []
         while query[at]:
             labels.append(query[at + 1:at + 1 + query[at]].decode("ascii"))
             at += 1 + query[at]
         name = ".".join(labels).lower()
-        kind, = struct.unpack_from("!H", query, at + 1)
+        number, = struct.unpack_from("!H", query, at + 1)
+        kind = self.TYPES.get(number)
         question = query[12:at + 5]
-        self.queries.append((name, kind))
-        known = self.names.get(name)
+        self.queries.append((name, number))
+        self.sources.append((time.monotonic(), whom[1]))
+        known = self._known(name)
+
+        def setting(key):
+            value = (known or {}).get(key, getattr(self, key))
+            return value.get(kind, 0) if isinstance(value, dict) else value
+        if setting("silent"):
+            return None, 0
         records = []
-        if known and not self.rcode:
-            text = known.get({1: "A", 28: "AAAA"}.get(kind), [])
-            family = socket.AF_INET if kind == 1 else socket.AF_INET6
-            for address in text:
+        rcode = setting("rcode") or (0 if known is not None else 3)
+        if not rcode:
+            family = socket.AF_INET if number == 1 else socket.AF_INET6
+            for address in known.get(kind, []):
                 data = socket.inet_pton(family, address)
-                records.append(struct.pack("!HHHIH", 0xC00C, kind, 1, known.get("ttl", 5),
+                records.append(struct.pack("!HHHIH", 0xC00C, number, 1, known.get("ttl", 5),
                                            len(data)) + data)
-        rcode = self.rcode or (0 if known else 3)
         return (query[:2] + struct.pack("!HHHHH", 0x8580 | rcode, 1, len(records), 0, 0) +
-                question + b"".join(records))
+                question + b"".join(records)), setting("late")

@@ -6,6 +6,7 @@
  *   wait NAME [6]        asks until there is an answer, as a connection does
  *   many N NAME          N threads wait at once
  *   burst N SUFFIX       asks for N names "nI.SUFFIX" at once and counts the outcomes
+ *   again NAME           resolve_again(): "asked" or "not asked"
  *   reload               resolve_reload()
  * and answers each with one line: "0 ADDRESS…" or "EAGAIN", …, then " MS" milliseconds.
  */
@@ -16,10 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "edge/mailbox.h"
-#include "edge/resolve.h"
-#include "lib/clock.h"
-#include "lib/log.h"
+#include "edge/loop/mailbox.h"
+#include "edge/resolve/addrs.h"
+#include "edge/resolve/resolve.h"
+#include "edge/resolve/waiter.h"
+#include "lib/base/clock.h"
+#include "lib/base/container_of.h"
+#include "lib/base/log.h"
 
 #define THREADS_MAX 200
 #define ANSWER_MAX  600
@@ -30,7 +34,6 @@ struct probe {
 	struct mailbox box; /* to the main thread */
 	pthread_mutex_t lock;
 	pthread_cond_t told;
-	unsigned generation; /* grows with each ready(); under lock */
 };
 
 struct order {
@@ -39,22 +42,25 @@ struct order {
 	bool quit;
 };
 
+/* A thread that waits, as a worker does: with an inbox of its own. */
 struct waiter {
 	pthread_t thread;
 	struct probe *probe;
+	struct resolve_inbox inbox;
+	bool woken; /* under the probe's lock */
 	const char *name;
 	bool prefer_ipv6;
 	char answer[ANSWER_MAX];
 };
 
-static void on_ready(void *arg)
+static void on_wake(struct resolve_inbox *inbox)
 {
-	struct probe *p = arg;
+	struct waiter *w = container_of(inbox, struct waiter, inbox);
 
-	pthread_mutex_lock(&p->lock);
-	p->generation++;
-	pthread_cond_broadcast(&p->told);
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_lock(&w->probe->lock);
+	w->woken = true;
+	pthread_cond_broadcast(&w->probe->told);
+	pthread_mutex_unlock(&w->probe->lock);
 }
 
 static void outcome(int rc, const struct resolve_addrs *out, char *text, size_t size)
@@ -72,26 +78,28 @@ static void outcome(int rc, const struct resolve_addrs *out, char *text, size_t 
 				      addr_text(&out->addr[i], addr, sizeof(addr)));
 }
 
-/* As a connection does: told to wait, it asks again after the next ready(). */
+/* As a connection does: told to wait, it asks again when its inbox has something. */
 static void *wait_for(void *arg)
 {
 	struct waiter *w = arg;
+	struct resolve_waiter me = {.inbox = &w->inbox};
 	struct probe *p = w->probe;
 	struct resolve_addrs out;
-	unsigned seen;
 	int rc;
 
+	w->inbox.wake = on_wake;
+	LIST_INIT(&w->inbox.ready);
 	for (;;) {
-		pthread_mutex_lock(&p->lock);
-		seen = p->generation;
-		pthread_mutex_unlock(&p->lock);
-		rc = resolve_lookup(p->resolver, w->name, 80, w->prefer_ipv6, &out);
+		rc = resolve_lookup(p->resolver, w->name, 80, w->prefer_ipv6, &out, &me);
 		if (rc != -EAGAIN)
 			break;
 		pthread_mutex_lock(&p->lock);
-		while (p->generation == seen)
+		while (!w->woken)
 			pthread_cond_wait(&p->told, &p->lock);
+		w->woken = false;
 		pthread_mutex_unlock(&p->lock);
+		while (resolve_next_ready(p->resolver, &w->inbox))
+			;
 	}
 	outcome(rc, &out, w->answer, sizeof(w->answer));
 	return NULL;
@@ -124,7 +132,7 @@ static void burst(struct probe *p, unsigned n, const char *suffix, char *answer,
 		int rc;
 
 		snprintf(name, sizeof(name), "n%u.%s", i, suffix);
-		rc = resolve_lookup(p->resolver, name, 80, false, &out);
+		rc = resolve_lookup(p->resolver, name, 80, false, &out, NULL);
 		again += rc == -EAGAIN;
 		busy += rc == -EBUSY;
 	}
@@ -164,7 +172,7 @@ static void *read_commands(void *arg)
 		snprintf(answer, sizeof(answer), "?");
 		if (n >= 2 && !strcmp(verb, "ask")) {
 			struct resolve_addrs out;
-			int rc = resolve_lookup(p->resolver, a, 80, n > 2, &out);
+			int rc = resolve_lookup(p->resolver, a, 80, n > 2, &out, NULL);
 
 			outcome(rc, &out, answer, sizeof(answer));
 		} else if (n >= 2 && !strcmp(verb, "wait")) {
@@ -176,6 +184,9 @@ static void *read_commands(void *arg)
 			wait_many(p, (unsigned)atoi(a), b, answer, sizeof(answer));
 		} else if (n == 3 && !strcmp(verb, "burst")) {
 			burst(p, (unsigned)atoi(a), b, answer, sizeof(answer));
+		} else if (n == 2 && !strcmp(verb, "again")) {
+			snprintf(answer, sizeof(answer), "%s",
+				 resolve_again(p->resolver, a, NULL) ? "asked" : "not asked");
 		} else if (n == 1 && !strcmp(verb, "reload")) {
 			give_order(p, false);
 			snprintf(answer, sizeof(answer), "0");
@@ -205,7 +216,7 @@ int main(void)
 	if (!p.base || mailbox_init(&p.box) < 0)
 		return 1;
 	box = event_new(p.base, p.box.fd, EV_READ | EV_PERSIST, on_box, &p.box);
-	p.resolver = resolve_new(p.base, on_ready, &p);
+	p.resolver = resolve_new(p.base);
 	if (p.resolver && box && event_add(box, NULL) == 0 &&
 	    pthread_create(&reader, NULL, read_commands, &p) == 0) {
 		event_base_dispatch(p.base);

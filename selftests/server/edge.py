@@ -9,7 +9,7 @@ import time
 from rig import BUILD, equal
 
 TOOL = os.path.join(BUILD, "tools", "fake_edge")
-OURS = ("rule-update", "rule-options", "stats-request", "replay-done", "version=9.9.9", "accounting=bpf")
+OURS = ("rule-update", "sni", "rule-options", "source-options", "range-targets", "stats-request", "replay-done", "version=9.9.9", "accounting=bpf")
 
 
 def enroll(server, name="edge-01", **more):

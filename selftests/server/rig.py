@@ -14,45 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("PORTUNUS_BUILD", os.path.join(ROOT, "build"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "common"))
+from cases import BUILD, ROOT, Skip, case, equal, run, true, until  # pylint: disable=wrong-import-position,unused-import
+
 SERVER = os.path.join(BUILD, "portunus-server")
 TOKEN = "operator-token-of-the-tests"
 
-cases = []
-
-
-class Skip(Exception):
-    pass
-
-
-def case(f):
-    cases.append(f)
-    return f
-
-
-def equal(got, want, what=""):
-    if got != want:
-        raise AssertionError(f"{what}: got {got!r}, want {want!r}" if what else
-                             f"got {got!r}, want {want!r}")
-
-
-def true(value, what="condition"):
-    if not value:
-        raise AssertionError(f"{what} does not hold: {value!r}")
-
 
 def eventually(f, seconds=5.0, what="condition"):
-    end = time.monotonic() + seconds
-    while True:
-        value = f()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"{what} did not come true within {seconds} s")
-        time.sleep(0.02)
+    return until(f, what, seconds)
 
 
 class Answer:
@@ -156,6 +127,10 @@ class Server:
             f.seek(0)
             f.write(text)
 
+    def stored(self):
+        """The size of its data directory, in bytes."""
+        return sum(os.path.getsize(os.path.join(self.data, f)) for f in os.listdir(self.data))
+
     def __enter__(self):
         return self
 
@@ -207,10 +182,11 @@ class Server:
 class Stream:
     """A subscriber of a rule's figures."""
 
-    def __init__(self, server, rule, query="", token=TOKEN):
+    def __init__(self, server, rule, query="", token=TOKEN, headers=None):
         host, port = server.http.rsplit(":", 1)
         self.c = http.client.HTTPConnection(host, int(port), timeout=10)
-        self.c.request("GET", f"/v1/rules/{rule}/stats/stream{query}", headers={"Authorization": f"Bearer {token}"})
+        headers = headers or {"Authorization": f"Bearer {token}"}
+        self.c.request("GET", f"/v1/rules/{rule}/stats/stream{query}", headers=headers)
         self.r = self.c.getresponse()
 
     def frame(self):
@@ -229,24 +205,4 @@ class Stream:
 
 
 def main():
-    passed = failed = skipped = 0
-    only = sys.argv[1:]
-    for f in cases:
-        name = f.__name__.replace("_", " ")
-        if only and not any(o in f.__name__ for o in only):
-            continue
-        try:
-            f()
-            passed += 1
-            print(f"ok     {name}")
-        except Skip as why:
-            skipped += 1
-            print(f"skip   {name}: {why}")
-        except Exception as e:  # pylint: disable=broad-except
-            failed += 1
-            print(f"not ok {name}: {e}")
-            if not isinstance(e, AssertionError):
-                traceback.print_exc(file=sys.stdout)
-        sys.stdout.flush()
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    sys.exit(1 if failed else 0)
+    run()

@@ -59,7 +59,7 @@ def ask(port, text=b"x", timeout=5):
 
 
 class RealEdge:
-    def __init__(self, server, name="edge-01", accounting="user"):
+    def __init__(self, server, name="edge-01", accounting="user", args=()):
         if os.geteuid():
             raise Skip("the edge needs root")
         self.dir = os.path.join(server.dir, name)
@@ -70,7 +70,7 @@ class RealEdge:
                            timeout=20, check=False)
         equal((p.returncode, p.stdout), (0, self.bundle + "\n"), p.stderr)
         self.server, self.client_name, self.process = server, name, None
-        self.accounting = accounting
+        self.accounting, self.args = accounting, args
         self.start()
 
     def start(self, wait=True):
@@ -80,7 +80,7 @@ class RealEdge:
             [CLIENT, "--bundle", self.bundle, "--instance", self.name, "--state-dir", self.dir + "/state",
              "--status-socket", self.dir + "/sock", "--accounting", self.accounting, "--workers", "1",
              "--reconnect-initial-delay-ms", "50", "--reconnect-max-delay-secs", "1",
-             "--shutdown-drain-timeout-secs", "1"],
+             "--shutdown-drain-timeout-secs", "1", *self.args],
             stderr=self.log, stdout=self.log, stdin=subprocess.DEVNULL)
         if wait:
             eventually(self.connected, 10, "the edge is connected")

@@ -22,10 +22,11 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "edge/loop.h"
-#include "lib/clock.h"
-#include "lib/log.h"
-#include "lib/rule.h"
+#include "edge/loop/loop.h"
+#include "lib/base/clock.h"
+#include "lib/base/container_of.h"
+#include "lib/base/log.h"
+#include "lib/rule/rule.h"
 
 struct rig_wait {
 	struct timer timer;
@@ -38,7 +39,7 @@ struct rig_wait {
 
 static inline void rig_look(struct timer *t)
 {
-	struct rig_wait *w = (struct rig_wait *)((char *)t - offsetof(struct rig_wait, timer));
+	struct rig_wait *w = container_of(t, struct rig_wait, timer);
 
 	w->was_met = w->met && w->met(w->arg);
 	if (w->was_met || clock_mono_ns() >= w->until_ns)

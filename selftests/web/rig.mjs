@@ -50,7 +50,9 @@ async function end(child, signal = "SIGTERM") {
 
 /** portunus-server in a data directory of its own. Its ports stay the same over a restart. */
 export class Server {
-	constructor() {
+	/** @settings are further lines of server.toml. */
+	constructor(settings = "") {
+		this.settings = settings;
 		// Not /tmp: that may be a tmpfs, which the server refuses.
 		this.dir = mkdtempSync("/var/tmp/portunus-web.");
 		this.data = join(this.dir, "data");
@@ -66,6 +68,7 @@ export class Server {
 operator_http_listen = "127.0.0.1:${this.http}"
 metrics_listen = "127.0.0.1:0"
 operator_token = "${TOKEN}"
+${this.settings}
 `,
 		);
 		this.origin = `http://127.0.0.1:${this.http}`;
@@ -248,9 +251,9 @@ export async function browse() {
 	};
 }
 
-export async function signIn(page, origin, path = "/") {
+export async function signIn(page, origin, path = "/", token = TOKEN) {
 	await page.goto(origin + path);
-	await page.fill("input[name=token]", TOKEN);
+	await page.fill("input[name=token]", token);
 	await page.click("button[type=submit]");
 	await page.waitForSelector("header.bar");
 }

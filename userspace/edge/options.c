@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/instance.h"
+#include "edge/status/metrics_http.h"
+#include "lib/base/instance.h"
+#include "lib/base/wrap.h"
+
+#define HELP_INDENT 40
 
 enum kind { TEXT, NUMBER, SET, MODE, HELP, VERSION };
 
@@ -44,11 +48,23 @@ static const struct option_desc table[] = {
 	 "between reports to the server (5)"},
 	{"accounting", MODE, AT(account_user), 0, 0, "bpf|user",
 	 "who counts the bytes (bpf; without BPF the edge counts by itself and says so)"},
+	{"splice", MODE, AT(no_splice), 0, 0, "on|off",
+	 "off: bytes are copied through user space (on)"},
+	{"sni-miss-alert", MODE, AT(no_sni_alert), 0, 0, "on|off",
+	 "off: a client whose server name leads to no rule is closed without a TLS alert (on)"},
+	{"sandbox", MODE, AT(no_sandbox), 0, 0, "on|off",
+	 "off: keep all capabilities and system calls (on)"},
+	{"run-dir", TEXT, AT(run_dir), 0, 0, "DIR",
+	 "for lock and socket ($RUNTIME_DIRECTORY, /run/portunus, or $XDG_RUNTIME_DIR/portunus)"},
 	{"status-socket", TEXT, AT(status_socket), 0, 0, "PATH",
-	 "of the local view (/run/portunus/client.sock)"},
+	 "of the local view (client.sock in the run directory)"},
+	{"metrics-listen", TEXT, AT(metrics_listen), 0, 0, "WHERE",
+	 "serve GET /metrics to Prometheus at ADDRESS:PORT or on a socket, /PATH (nowhere)"},
 	{"state-dir", TEXT, AT(state_dir), 0, 0, "DIR",
 	 "for what outlives a restart (/var/lib/portunus-client)"},
 	{"bpffs", TEXT, AT(bpffs), 0, 0, "DIR", "where bpffs is mounted (/sys/fs/bpf)"},
+	/* Not shown: makes the environment variables count that tests steer it by. */
+	{"test-hooks", SET, AT(test_hooks), 0, 0, NULL, NULL},
 	{"help", HELP, 0, 0, 0, NULL, "show this"},
 	{"version", VERSION, 0, 0, 0, NULL, "show the version"},
 };
@@ -61,12 +77,25 @@ static void usage(void)
 	       "       portunus-client VERB [ARGUMENT…]\n\n"
 	       "Forwards TCP connections to the best living target of each rule, by the rules of\n"
 	       "a server or of a file. SIGHUP re-reads bundle or rules, SIGTERM drains and stops.\n\noptions:\n");
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		printf("  --%s%s%-*s  %s\n", table[i].name, table[i].value ? " " : "",
-		       (int)(38 - strlen(table[i].name) - !!table[i].value),
-		       table[i].value ? table[i].value : "", table[i].help);
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		if (!table[i].help)
+			continue;
+		printf("  --%s%s%-*s  ", table[i].name, table[i].value ? " " : "",
+		       (int)(34 - strlen(table[i].name) - !!table[i].value),
+		       table[i].value ? table[i].value : "");
+		wrap_print(stdout, table[i].help, HELP_INDENT);
+	}
 	printf("\nverbs (VERB --help tells more):\n"
-	       "  enroll, stats, connections, status, drain, undrain, unpin\n");
+	       "  enroll, stats, connections, flows, status, metrics, drain, undrain, unpin\n");
+}
+
+/* A full disk or a closed pipe must not look like success. */
+static int flushed(void)
+{
+	if (!fflush(stdout))
+		return 0;
+	perror("error: stdout");
+	return 1;
 }
 
 static int set_value(struct options *o, const struct option_desc *d, const char *value)
@@ -82,10 +111,11 @@ static int set_value(struct options *o, const struct option_desc *d, const char 
 		*(bool *)member = true;
 		return 0;
 	case MODE:
-		if (strcmp(value, "bpf") && strcmp(value, "user"))
-			break;
-		*(bool *)member = !strcmp(value, "user");
-		return 0;
+		n = strcspn(d->value, "|");
+		*(bool *)member = !strcmp(value, d->value + n + 1);
+		if (*(bool *)member || (strlen(value) == n && !strncmp(value, d->value, n)))
+			return 0;
+		break;
 	case NUMBER:
 		errno = 0;
 		n = strtoul(value, &end, 10);
@@ -132,11 +162,11 @@ int options_parse(int argc, char **argv, struct options *o)
 			return 2;
 		if (table[i].kind == HELP) {
 			usage();
-			return 0;
+			return flushed();
 		}
 		if (table[i].kind == VERSION) {
 			printf("portunus-client %s\n", PORTUNUS_VERSION);
-			return 0;
+			return flushed();
 		}
 		if (set_value(o, &table[i], optarg) < 0)
 			return 2;
@@ -148,6 +178,12 @@ int options_parse(int argc, char **argv, struct options *o)
 	}
 	if (!instance_name_ok(o->instance)) {
 		fprintf(stderr, "error: --instance takes up to 32 letters, digits, '-' and '_'\n");
+		return 2;
+	}
+	if (o->metrics_listen && !metrics_http_place_ok(o->metrics_listen)) {
+		fprintf(stderr,
+			"error: --metrics-listen takes ADDRESS:PORT or an absolute path, not '%s'\n",
+			o->metrics_listen);
 		return 2;
 	}
 	if (o->rules && o->bundle) {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The daemon's options, as data. */
 #ifndef PORTUNUS_EDGE_OPTIONS_H
 #define PORTUNUS_EDGE_OPTIONS_H
 
@@ -11,7 +12,9 @@ struct options {
 	const char *bundle;	       /* --bundle, NULL: looked for */
 	const char *instance;	       /* --instance, "" for the default one */
 	const char *state_dir;	       /* --state-dir */
+	const char *run_dir;	       /* --run-dir, NULL: from the environment */
 	const char *status_socket;     /* --status-socket, NULL: from the instance */
+	const char *metrics_listen;    /* --metrics-listen, NULL: nowhere */
 	const char *bpffs;	       /* --bpffs */
 	uint32_t workers;	       /* --workers, 0: one per CPU */
 	uint32_t drain_secs;	       /* --shutdown-drain-timeout-secs, --drain-timeout */
@@ -19,6 +22,10 @@ struct options {
 	uint32_t reconnect_max_secs;   /* --reconnect-max-delay-secs */
 	uint32_t report_secs;	       /* --stats-report-interval-secs */
 	bool account_user;	       /* --accounting user */
+	bool no_splice;		       /* --splice off */
+	bool no_sni_alert;	       /* --sni-miss-alert off */
+	bool no_sandbox;	       /* --sandbox off */
+	bool test_hooks;	       /* --test-hooks */
 	bool check;		       /* --check */
 };
 

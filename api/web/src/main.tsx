@@ -2,60 +2,91 @@
 // The page: asks who is signed in, then shows what the path names.
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
-import "./style.css";
+import "./style/index.css";
 import { type Key, t, tn } from "./i18n";
 import { ApiError, getJson } from "./lib/api";
 import { fleet } from "./lib/fleet";
 import { lang } from "./lib/preferences";
-import { usePath } from "./lib/router";
+import { Link, type Place, usePlace } from "./lib/router";
 import { failedTargets, parseState } from "./lib/rule";
 import { isAdmin, session, signedIn, signedOut } from "./lib/session";
 import { Store, useStore } from "./lib/store";
 import type { Me } from "./lib/types";
 import { Audit } from "./pages/audit";
 import { Edges } from "./pages/edges";
+import { Edit } from "./pages/edit";
 import { Metrics } from "./pages/metrics";
 import { Overview } from "./pages/overview";
 import { Push } from "./pages/push";
 import { RulePage } from "./pages/rule";
 import { Rules } from "./pages/rules";
 import { SignIn } from "./pages/signin";
+import { Tokens } from "./pages/tokens";
 import { Empty, Heading, Loading } from "./parts/basics";
 import { Shell } from "./parts/shell";
 
-interface Place {
+interface Shown {
 	title: string;
 	page: preact.JSX.Element;
 }
 
-function adminOnly(key: Key, page: preact.JSX.Element): Place {
+function adminOnly(key: Key, page: preact.JSX.Element): Shown {
 	if (isAdmin(session.value)) return { title: t(key), page };
-	return { title: t(key), page: <Empty title={t("common.forbidden")} /> };
+	return {
+		title: t(key),
+		page: (
+			<>
+				<Heading>{t(key)}</Heading>
+				<Empty title={t("common.forbidden")} />
+			</>
+		),
+	};
 }
 
-function place(path: string): Place {
+function NotFound() {
+	return (
+		<>
+			<Heading>{t("common.not_found")}</Heading>
+			<Empty title={t("common.not_found_why")}>
+				<Link to="/" class="button">
+					{t("common.to_overview")}
+				</Link>
+			</Empty>
+		</>
+	);
+}
+
+function shown({ path, search }: Place): Shown {
 	const rule = /^\/rules\/(\d+)$/.exec(path);
 	if (rule) {
 		const id = Number(rule[1]);
 		return { title: t("detail.title", { id: `#${id}` }), page: <RulePage id={id} /> };
 	}
+	const edit = /^\/rules\/(\d+)\/edit$/.exec(path);
+	if (edit) {
+		const id = Number(edit[1]);
+		return { title: t("edit.title", { id: `#${id}` }), page: <Edit id={id} /> };
+	}
 	switch (path) {
 		case "/":
+		case "/index.html":
 		case "/login":
 			return { title: t("nav.overview"), page: <Overview /> };
 		case "/rules":
-			return { title: t("rules.title"), page: <Rules key={location.search} /> };
+			return { title: t("rules.title"), page: <Rules key={search} /> };
 		case "/rules/new":
 			return { title: t("push.title"), page: <Push /> };
 		case "/edges":
 		case "/clients":
 			return { title: t("edges.title"), page: <Edges /> };
+		case "/tokens":
+			return adminOnly("tokens.title", <Tokens />);
 		case "/audit":
 			return adminOnly("audit.title", <Audit />);
 		case "/metrics":
 			return adminOnly("metrics.title", <Metrics />);
 		default:
-			return { title: "", page: <Heading>{t("common.not_found")}</Heading> };
+			return { title: t("common.not_found"), page: <NotFound /> };
 	}
 }
 
@@ -73,9 +104,9 @@ function useTitle(title: string): void {
 }
 
 function Inside() {
-	const path = usePath();
+	const at = usePlace();
 	useStore(session);
-	const { title, page } = place(path);
+	const { title, page } = shown(at);
 	useTitle(title);
 	return <Shell>{page}</Shell>;
 }
@@ -104,6 +135,10 @@ function App() {
 	}
 	return <Inside key={language} />;
 }
+
+// Its address is relative, and would follow that of each page.
+const icon = document.querySelector<HTMLLinkElement>("link[rel=icon]");
+if (icon) icon.setAttribute("href", icon.href);
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);

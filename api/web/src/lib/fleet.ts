@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Rules and edges, asked for every 5 s while somebody is signed in: lists, overview and tab title
 // all read this one copy.
-import { ApiError, getJson } from "./api";
+import { getJson } from "./api";
+import { Busy } from "./busy";
 import { Series } from "./series";
 import { session } from "./session";
 import { Store } from "./store";
@@ -14,18 +15,21 @@ export interface Fleet {
 	/** null: not asked yet */
 	rules: Rule[] | null;
 	clients: Client[] | null;
-	changes: HealthChange[];
+	/** Of the last hour, newest first; null: could not be read. */
+	changes: HealthChange[] | null;
 	/** When the last answer came; 0: never. */
 	at: number;
-	/** The last try got no answer. */
-	lost: boolean;
+	/** Why the last try got no answer; null: it got one. */
+	error: unknown;
 }
 
-const NOTHING: Fleet = { rules: null, clients: null, changes: [], at: 0, lost: false };
+const NOTHING: Fleet = { rules: null, clients: null, changes: [], at: 0, error: null };
 
 export const fleet = new Store<Fleet>(NOTHING);
 /** Throughput of all rules together, for as long as this page is open. */
 export let traffic = new Series();
+/** How busy each rule is. */
+export let busy = new Busy();
 
 let timer = 0;
 let running: AbortController | null = null;
@@ -38,6 +42,7 @@ function note(rules: Rule[], at: number): void {
 		bytesOut += r.stats?.bytes_out ?? 0;
 	}
 	traffic.add(at, bytesIn, bytesOut);
+	busy.add(at, rules);
 }
 
 async function load(signal: AbortSignal): Promise<void> {
@@ -45,11 +50,14 @@ async function load(signal: AbortSignal): Promise<void> {
 	const [rules, clients, changes] = await Promise.all([
 		getJson<Rule[]>("/v1/rules?stats=true", signal),
 		getJson<Client[]>("/v1/clients", signal),
-		getJson<HealthChange[]>(`/v1/health-changes?since=${since}`, signal),
+		// Without these the rest is still worth showing.
+		getJson<HealthChange[]>(`/v1/health-changes?since=${since}`, signal).catch(
+			() => null,
+		),
 	]);
 	const at = Date.now();
 	note(rules, at);
-	fleet.set({ rules, clients, changes, at, lost: false });
+	fleet.set({ rules, clients, changes, at, error: null });
 }
 
 /** Asks at once, and from then on every 5 s again. */
@@ -61,10 +69,8 @@ export async function refreshFleet(): Promise<void> {
 	try {
 		await load(mine.signal);
 	} catch (e) {
-		if (mine.signal.aborted) return;
-		fleet.update({
-			lost: e instanceof ApiError && (e.status === 0 || e.status >= 500),
-		});
+		if (mine.signal.aborted || session.value.state !== "in") return;
+		fleet.update({ error: e });
 	}
 	if (session.value.state === "in" && running === mine)
 		timer = window.setTimeout(refreshFleet, PERIOD);
@@ -78,6 +84,7 @@ session.subscribe(() => {
 	clearTimeout(timer);
 	running?.abort();
 	traffic = new Series();
+	busy = new Busy();
 	fleet.set(NOTHING);
 });
 

@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The push form: what it checks by itself, what it sends, and where an error of the server belongs. Pure.
+import {
+	applies,
+	isWrong,
+	OPTIONS,
+	type Protocol,
+	setOptions,
+	type Values,
+	wholeIn,
+} from "./options";
 import { endpoint } from "./rule";
 
 export const TARGETS_MAX = 8;
@@ -9,18 +18,20 @@ export interface TargetDraft {
 	key: number;
 	host: string;
 	port: string;
+	/** "", "v1" or "v2" */
+	proxy: string;
+	/** Its share where new connections are shared; "" is 1. */
+	weight: string;
+	/** Of the same priority as the row above. */
+	tied: boolean;
 }
 
 export interface RuleDraft {
 	edge: string;
+	protocol: Protocol;
 	listenPort: string;
-	listenAddress: string;
 	targets: TargetDraft[];
-	interval: string;
-	connectTimeout: string;
-	hedgeDelay: string;
-	idleTimeout: string;
-	preferIpv6: boolean;
+	options: Values;
 }
 
 export interface FieldError {
@@ -32,13 +43,23 @@ export interface FieldError {
 	text?: string;
 }
 
-function wholeIn(text: string, min: number, max: number): boolean {
-	const s = text.trim();
-	return /^\d{1,9}$/.test(s) && Number(s) >= min && Number(s) <= max;
+export function normal(t: { host: string; port: string | number }): string {
+	return endpoint(t.host.trim().toLowerCase().replace(/\.$/, ""), Number(t.port));
 }
 
-function normal(t: TargetDraft): string {
-	return endpoint(t.host.trim().toLowerCase().replace(/\.$/, ""), Number(t.port));
+/** Whether targets of equal priority share new connections. */
+export function isShared(d: RuleDraft): boolean {
+	const balance = d.options.balance ?? "";
+	return balance !== "" && balance !== "order" && d.targets.length > 1;
+}
+
+/** By row: the next number for each row that is not tied to the one above. */
+function priorities(d: RuleDraft): number[] {
+	let priority = -1;
+	return d.targets.map((x, i) => {
+		if (!(i > 0 && x.tied && isShared(d))) priority++;
+		return priority;
+	});
 }
 
 function checkTargets(targets: TargetDraft[]): FieldError[] {
@@ -64,78 +85,104 @@ function checkTargets(targets: TargetDraft[]): FieldError[] {
 			else seen.set(normal(t), i);
 		}
 	});
+	targets.forEach((t, i) => {
+		if (t.weight.trim() && !wholeIn(t.weight, 1, 256))
+			errors.push({
+				field: `targets.${i}.weight`,
+				key: "error.between",
+				params: { min: 1, max: 256 },
+			});
+	});
 	if (targets.length > TARGETS_MAX) errors.push({ field: "targets", key: "error.too_many" });
 	return errors;
 }
 
-const OPTIONAL: [keyof RuleDraft, string, number, number][] = [
-	["interval", "health_check_interval_secs", 1, 3600],
-	["connectTimeout", "connect_timeout_ms", 1, 60000],
-	["hedgeDelay", "hedge_delay_ms", 0, 60000],
-	["idleTimeout", "idle_timeout_secs", 0, 604800],
-];
+/** "8443", or "30000-30099" of a range; null: neither. */
+export function portsOf(text: string): { first: number; last: number } | null {
+	const [first = "", last = first, more] = text.trim().split(/\s*[-–]\s*/);
+	if (more !== undefined || !wholeIn(first, 1, 65535) || !wholeIn(last, 1, 65535))
+		return null;
+	return Number(last) < Number(first) ? null : { first: Number(first), last: Number(last) };
+}
 
+/** In the order in which the fields stand. */
 export function checkDraft(d: RuleDraft): FieldError[] {
 	const errors: FieldError[] = [];
 	if (!d.edge) errors.push({ field: "edge", key: "error.edge" });
-	if (!wholeIn(d.listenPort, 1, 65535))
-		errors.push({ field: "listen_port", key: "error.port" });
+	const ports = portsOf(d.listenPort);
+	if (!ports) errors.push({ field: "listen_port", key: "error.port" });
 	errors.push(...checkTargets(d.targets));
-	for (const [key, field, min, max] of OPTIONAL) {
-		const text = String(d[key]).trim();
-		if (text && !wholeIn(text, min, max))
-			errors.push({ field, key: "error.between", params: { min, max } });
-	}
+	for (const o of OPTIONS)
+		if (applies(o, d) && isWrong(o, d.options[o.path] ?? ""))
+			errors.push({
+				field: o.path,
+				key: o.kind === "size" ? "error.size" : "error.between",
+				params: { min: o.min ?? 0, max: o.max ?? 0 },
+			});
 	return errors;
 }
 
 /** The body of POST /v1/rules. */
 export function draftBody(d: RuleDraft): Record<string, unknown> {
+	const priority = priorities(d);
+	const ports = portsOf(d.listenPort) ?? { first: 0, last: 0 };
+	const shared = isShared(d);
 	const body: Record<string, unknown> = {
 		client: d.edge,
-		listen_port: Number(d.listenPort),
-		protocol: "tcp",
+		listen_port: ports.first,
+		...(ports.last > ports.first && { listen_port_end: ports.last }),
+		protocol: d.protocol,
 		targets: d.targets.map((t, i) => ({
 			host: t.host.trim(),
 			port: Number(t.port),
-			priority: i,
+			priority: priority[i],
+			...(shared && Number(t.weight) > 1 && { weight: Number(t.weight) }),
+			...(t.proxy && d.protocol === "tcp" && { proxy_protocol: t.proxy }),
 		})),
 	};
-	for (const [key, field] of OPTIONAL) {
-		const text = String(d[key]).trim();
-		if (text && !(key === "interval" && d.targets.length < 2))
-			body[field] = Number(text);
-	}
-	if (d.preferIpv6) body.prefer_ipv6 = true;
-	if (d.listenAddress.trim()) body.listen_address = d.listenAddress.trim();
+	setOptions(body, d.options, d);
 	return body;
 }
 
 const FIELD_OF_CODE: Record<string, string> = {
 	port_in_use: "listen_port",
+	exceeds_cap: "listen_port",
+	range_targets_unsupported_by_client: "edge",
 	range_invalid: "listen_port",
 	client_not_connected: "edge",
-	client_not_granted: "edge",
 	invalid_name: "edge",
 	multi_target_unsupported_by_client: "edge",
+	unsupported_protocol: "protocol",
+	"conflict.sni_route_duplicate": "sni_pattern",
+	"conflict.sni_fallback_duplicate": "sni_pattern",
+	"conflict.legacy_to_sni_unsupported": "sni_pattern",
 	targets_empty: "targets",
 	targets_too_many: "targets",
+	invalid_listen_address: "listen_address",
 	health_check_interval_out_of_range: "health_check_interval_secs",
 	connect_timeout_out_of_range: "connect_timeout_ms",
 	hedge_delay_out_of_range: "hedge_delay_ms",
 	idle_timeout_out_of_range: "idle_timeout_secs",
 };
 
+/** What a field of a target's row is called after in the API. */
+const MEMBERS: Record<string, string> = { port: "port", proxy_protocol: "proxy", weight: "weight" };
+
 /** Puts an answer of the server at the field that it is about. */
 export function fieldOfError(code: string, message: string): string {
 	const row = /targets\[(\d+)\](?:\.(\w+))?/.exec(message);
-	if (row) return `targets.${row[1]}.${row[2] === "port" ? "port" : "host"}`;
+	if (row) {
+		const member = MEMBERS[row[2] ?? ""] ?? "host";
+		return `targets.${row[1]}.${member}`;
+	}
 	if (code === "activation_failed" && /port_in_use|listen|bind/.test(message))
 		return "listen_port";
 	const known = FIELD_OF_CODE[code];
 	if (known) return known;
-	const named = /^(?:invalid_body: )?(listen_port|listen_address|client)\b/.exec(message);
-	return named ? (named[1] === "client" ? "edge" : (named[1] ?? "")) : "";
+	const named = /^(?:\w+: )?([a-z][a-z0-9_.]*)(?:\[\d+\])?: /.exec(message)?.[1] ?? "";
+	if (named === "client") return "edge";
+	const fields = ["listen_port", "protocol", ...OPTIONS.map(o => o.path)];
+	return fields.includes(named) ? named : "";
 }
 
 /** Moves one row to another place. */

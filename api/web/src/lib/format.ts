@@ -20,6 +20,11 @@ function scaled(value: number, base: number, units: string[]): string {
 	return `${unit === 0 ? Math.round(v) : digits(v)} ${units[unit]}`;
 }
 
+/** The server's time in milliseconds, 0 for none. */
+export function msOf(time?: string | null): number {
+	return time ? Date.parse(time) : 0;
+}
+
 /** 1536 → "1.50 KiB" */
 export function bytes(n: number): string {
 	return scaled(n, 1024, BYTE_UNITS);

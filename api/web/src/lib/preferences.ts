@@ -31,11 +31,23 @@ function preferredLang(): Lang {
 export const lang = new Store<Lang>(preferredLang());
 export const theme = new Store<Theme>((stored("portunus.theme") as Theme | null) ?? "system");
 
+let printing = false;
+
 function apply(): void {
 	document.documentElement.lang = lang.value;
-	if (theme.value === "system") delete document.documentElement.dataset.theme;
-	else document.documentElement.dataset.theme = theme.value;
+	const shown = printing ? "light" : theme.value;
+	if (shown === "system") delete document.documentElement.dataset.theme;
+	else document.documentElement.dataset.theme = shown;
 }
+
+function print(on: boolean): void {
+	printing = on;
+	apply();
+}
+
+// What is painted by script, charts, cannot follow the sheet for paper by itself.
+addEventListener("beforeprint", () => print(true));
+addEventListener("afterprint", () => print(false));
 
 lang.subscribe(() => {
 	keep("portunus.lang", lang.value);

@@ -53,7 +53,7 @@ export function healthOf(target: Target, live?: TargetStats): HealthKind {
 export interface Choice {
 	/** The row that takes new connections first; -1: none, every target is drained. */
 	index: number;
-	why: "single" | "preferred" | "fallback" | "all-failed" | "drained" | "unknown";
+	why: "single" | "preferred" | "fallback" | "manual" | "all-failed" | "drained" | "unknown";
 }
 
 /**
@@ -76,15 +76,57 @@ export function drainedOf(rule: Rule, stats?: Stats | null): number[] {
 	return rule.stats?.drained ?? [];
 }
 
+/** Whether targets of equal priority share new connections. */
+export function shares(rule: Rule): boolean {
+	return !!rule.balance && rule.balance !== "order";
+}
+
+/** The row by which the group of row @i is known: the first of its priority, or itself. */
+export function groupOf(rule: Rule, i: number): number {
+	if (!shares(rule)) return i;
+	const first = rule.targets.findIndex(x => x.priority === rule.targets[i]?.priority);
+	return first < 0 ? i : first;
+}
+
+/** The rows that new connections go to: several where they are shared. */
+export function takersOf(rule: Rule, stats?: Stats | null): number[] {
+	const said = liveRows(stats).filter(x => x.takes_new);
+	if (said.length) return said.map(x => x.index);
+	const { index } = choiceOf(rule, stats);
+	if (index < 0 || !shares(rule)) return index < 0 ? [] : [index];
+	const drained = drainedOf(rule, stats);
+	return rule.targets
+		.map((_, i) => i)
+		.filter(
+			i =>
+				groupOf(rule, i) === groupOf(rule, index) &&
+				!drained.includes(i) &&
+				rule.targets[i]?.health?.healthy !== false,
+		);
+}
+
 export function choiceOf(rule: Rule, stats?: Stats | null): Choice {
 	const rows = liveRows(stats);
+	const choice = choiceByHealth(rule, rows, stats);
+	const kept = rows.find(x => x.takes_new)?.index ?? choice.index;
+	// A better one is back, and who took over keeps new connections until somebody says otherwise.
+	if (rule.failback === "manual" && groupOf(rule, kept) > groupOf(rule, choice.index))
+		return { index: kept, why: "manual" };
+	return choice;
+}
+
+function choiceByHealth(rule: Rule, rows: TargetStats[], stats?: Stats | null): Choice {
 	const health = rule.targets.map((t, i) =>
 		healthOf(
 			t,
 			rows.find(r => r.index === i),
 		),
 	);
-	return choose(health, drainedOf(rule, stats));
+	const choice = choose(health, drainedOf(rule, stats));
+	// Within a group nobody stands in for another.
+	if (choice.why === "fallback" && groupOf(rule, choice.index) === groupOf(rule, 0))
+		return { ...choice, why: "preferred" };
+	return choice;
 }
 
 /** "host:port", an IPv6 literal in brackets */
@@ -110,7 +152,8 @@ export function failedTargets(rule: Rule): number {
 /** What a text filter looks at, in lower case. */
 export function searchText(rule: Rule): string {
 	const targets = rule.targets.map(t => endpoint(t.host, t.port)).join(" ");
-	return `#${rule.id} ${rule.client_name} ${listenText(rule)} ${targets} ${rule.owner_user_id}`.toLowerCase();
+	const name = rule.sni_pattern ?? "";
+	return `#${rule.id} ${rule.client_name} ${listenText(rule)} ${name} ${targets} ${rule.owner_user_id}`.toLowerCase();
 }
 
 export type StateFilter = "" | StateKind | "trouble";

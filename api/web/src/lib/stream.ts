@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The figures of one rule as they come: by the event stream, or by asking when that keeps failing.
 import { ApiError, errorOf, getJson } from "./api";
+import { href } from "./base";
 import { signedOut } from "./session";
 import { backoff, SseParser } from "./sse";
 import { Store } from "./store";
@@ -74,12 +75,15 @@ export class RuleStream {
 	private async read(mine: AbortController): Promise<void> {
 		let watchdog = window.setTimeout(() => mine.abort(), SILENCE);
 		try {
-			const r = await fetch(`/v1/rules/${this.id}/stats/stream?per_target=true`, {
-				headers: { Accept: "text/event-stream" },
-				credentials: "same-origin",
-				cache: "no-store",
-				signal: mine.signal,
-			});
+			const r = await fetch(
+				href(`/v1/rules/${this.id}/stats/stream?per_target=true`),
+				{
+					headers: { Accept: "text/event-stream" },
+					credentials: "same-origin",
+					cache: "no-store",
+					signal: mine.signal,
+				},
+			);
 			if (!r.ok || !r.body) throw await errorOf(r);
 			const reader = r.body.getReader();
 			const text = new TextDecoder();

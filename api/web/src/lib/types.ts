@@ -6,12 +6,16 @@ export interface Health {
 	consecutive_failures: number;
 	last_failure_at_unix_ms: number;
 	last_success_at_unix_ms: number;
+	last_errno?: number;
+	since_unix_ms?: number;
 }
 
 export interface Target {
 	host: string;
 	port: number;
 	priority: number;
+	proxy_protocol?: "v1" | "v2" | null;
+	weight?: number;
 	health: Health | null;
 }
 
@@ -39,9 +43,11 @@ export interface Rule {
 	last_state_change_at: string;
 	owner_user_id: string;
 	health_check_interval_secs?: number;
-	connect_timeout_ms?: number;
-	hedge_delay_ms?: number;
-	idle_timeout_secs?: number;
+	/** Who of equal priority takes a connection; without it the order alone. */
+	balance?: string;
+	/** The server name, or "*." and the rest of it, that clients ask this rule for. */
+	sni_pattern?: string;
+	failback?: string;
 	targets: Target[];
 	stats?: RuleFigures;
 }
@@ -61,6 +67,8 @@ export interface Kernel {
 	srtt_us: number;
 	connect_us_sum: number;
 	connect_us_max: number;
+	/** The last error of a connect or of an established connection, as Linux numbers them; 0: none. */
+	last_errno?: number;
 }
 
 export interface TargetStats {
@@ -79,6 +87,8 @@ export interface TargetStats {
 	health_since_unix_ms?: number;
 	next_check_unix_ms?: number;
 	drained?: boolean;
+	/** New connections go to it, or are shared by it. */
+	takes_new?: boolean;
 	kernel?: Kernel | null;
 }
 
@@ -94,8 +104,47 @@ export interface Stats {
 	stale?: boolean;
 	report_age_ms?: number;
 	hedge_wins?: number;
+	/** Of a rule whose port is shared by server names. */
+	sni_route_exact_total?: number;
+	sni_route_wildcard_total?: number;
+	sni_route_fallback_total?: number;
+	/** Of a UDP rule. */
+	datagrams_in?: number;
+	datagrams_out?: number;
+	active_flows?: number;
+	flows_dropped_overflow?: number;
 	kernel?: Kernel | null;
 	per_target?: TargetStats[];
+}
+
+/** What a client of a UDP rule has going. */
+export interface Flow {
+	client: string;
+	listen_port: number;
+	target: string;
+	age_ms: number;
+	idle_ms: number;
+	datagrams_in: number;
+	datagrams_out: number;
+	bytes_in: number;
+	bytes_out: number;
+}
+
+/** Whose rules an edge has. */
+export interface Owner {
+	owner_id: string;
+	has_rate_limit: boolean;
+	rule_count: number;
+}
+
+/** A port of an edge that is shared by server names. */
+export interface SniListener {
+	port: number;
+	routes: { pattern: string; rule_id: number }[];
+	fallback_rule_id: number | null;
+	parse_failures_total: number;
+	route_miss_total: number;
+	peek_rejected_total: number;
 }
 
 export interface Client {
@@ -110,6 +159,9 @@ export interface Client {
 	version?: string | null;
 	accounting?: string | null;
 	last_seen_at?: string | null;
+	/** When another host with this edge's credential was last turned away, and from where. */
+	shared_credential_at?: string | null;
+	shared_credential_addr?: string | null;
 }
 
 export interface AuditEntry {
@@ -121,6 +173,10 @@ export interface AuditEntry {
 	path: string;
 	outcome: "allow" | "deny";
 	reason?: string;
+	/** Who asked came from here. */
+	remote_addr?: string;
+	/** One row may stand for many refusals. */
+	times?: number;
 	action?: string;
 	resource_kind?: string;
 	resource_value?: string;
@@ -142,4 +198,14 @@ export interface HealthChange {
 	host: string;
 	port: number;
 	failed: boolean;
+}
+
+/** An operator's token, as far as it is shown again. */
+export interface Token {
+	name: string;
+	role: string;
+	created_at: string;
+	revoked_at: string | null;
+	expires_at?: string | null;
+	last_used_at?: string | null;
 }

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 // The audit trail: the newest entries as they come, older ones on demand.
 import { useEffect, useState } from "preact/hooks";
-import { t } from "../i18n";
+import { t, tn } from "../i18n";
 import { getJson } from "../lib/api";
-import type { AuditEntry } from "../lib/types";
-import { Ago, Badge, Empty, Heading, Problem } from "../parts/basics";
+import { fleet } from "../lib/fleet";
+import { Link } from "../lib/router";
+import { useStore } from "../lib/store";
+import type { AuditEntry, Client } from "../lib/types";
+import { Ago, Badge, Empty, Failure, Heading, Loading, type Tone } from "../parts/basics";
 import { Select } from "../parts/field";
+import { actionText, actorText, detailText, outcomeText } from "../words/codes";
 
 const PERIOD = 5000;
-const PAGE = 50;
+/** A phone shows fewer at a time. */
+const PAGE = matchMedia("(max-width: 640px)").matches ? 20 : 50;
 
 interface Page {
 	entries: AuditEntry[];
@@ -23,38 +28,91 @@ function query(outcome: string, cursor?: string): string {
 	return `/v1/audit?${q}`;
 }
 
+/** Allowed is not yet done: what was allowed can fail all the same. */
+function outcomeOf(e: AuditEntry): ["done" | "failed" | "deny", Tone] {
+	if (e.outcome === "deny") return ["deny", "bad"];
+	return e.reason ? ["failed", "warn"] : ["done", "good"];
+}
+
+/** On what: an edge by its name, a rule by a link; the id stays whole. */
+function Resource({ e }: { e: AuditEntry }) {
+	const { rules, clients } = useStore(fleet);
+	const id = e.resource_value ?? "";
+	if (e.resource_kind === "rule") {
+		const known = rules?.some(r => String(r.id) === id);
+		const text = t("detail.title", { id: `#${id}` });
+		return known ? <Link to={`/rules/${id}`}>{text}</Link> : <>{text}</>;
+	}
+	if (e.resource_kind === "client") {
+		const name = clients?.find(c => c.client_id === id)?.client_name;
+		return (
+			<>
+				{name ?? (id.length === 26 ? "" : id)}
+				{(name || id.length === 26) && <span class="sub id">{id}</span>}
+			</>
+		);
+	}
+	return <>{actorText(id)}</>;
+}
+
+/** The details only repeat what the edge is called. */
+const isItsName = (e: AuditEntry, clients: Client[] | null) =>
+	(clients ?? []).some(c => c.client_id === e.resource_value && c.client_name === e.details);
+
 function Row({ e }: { e: AuditEntry }) {
-	const what = e.action ?? `${e.method} ${e.path}`;
+	const { clients } = useStore(fleet);
+	const [outcome, tone] = outcomeOf(e);
 	return (
 		<tr>
-			<td>
+			<td class="when">
 				<Ago ms={Date.parse(e.timestamp)} />
 			</td>
-			<td data-label={t("audit.actor")}>
-				{e.actor === "_anonymous" ? <i>{t("audit.anonymous")}</i> : e.actor}
+			<td class="who">
+				{e.actor === "_anonymous" ? (
+					<i>{actorText(e.actor)}</i>
+				) : (
+					actorText(e.actor)
+				)}
+				{e.remote_addr && <span class="sub id">{e.remote_addr}</span>}
 			</td>
-			<td data-label={t("audit.action")} title={`${e.method} ${e.path}`}>
-				{what}
+			<td class="what">
+				{actionText(e)}
+				{(e.times ?? 1) > 1 && `, ${tn("detail.times", e.times ?? 1)}`}
 			</td>
-			<td data-label={t("audit.resource")}>
-				{e.resource_kind
-					? `${e.resource_kind} ${e.resource_value ?? ""}`
-					: "–"}
+			<td class="on">
+				<Resource e={e} />
+				{e.details && !isItsName(e, clients) && (
+					<span class="sub">{detailText(e.details)}</span>
+				)}
 			</td>
-			<td data-label={t("audit.outcome")}>
-				<Badge tone={e.outcome === "allow" ? "good" : "bad"}>
-					{t(`audit.${e.outcome}`)}
-				</Badge>{" "}
-				<span class="muted">{e.reason}</span>
-			</td>
-			<td data-label={t("audit.details")} class="muted">
-				{e.details ?? ""}
+			<td class="outcome">
+				<Badge tone={tone}>{t(`audit.${outcome}`)}</Badge>
+				{e.reason && <span class="sub">{outcomeText(e.reason)}</span>}
 			</td>
 		</tr>
 	);
 }
 
-const keyOf = (e: AuditEntry, i: number) => `${e.timestamp} ${e.path} ${i}`;
+function Table({ rows }: { rows: AuditEntry[] }) {
+	return (
+		<table class="list audit">
+			<thead>
+				<tr>
+					<th scope="col">{t("audit.time")}</th>
+					<th scope="col">{t("audit.actor")}</th>
+					<th scope="col">{t("audit.action")}</th>
+					<th scope="col">{t("audit.resource")}</th>
+					<th scope="col">{t("audit.outcome")}</th>
+				</tr>
+			</thead>
+			<tbody>
+				{rows.map((e, i) => (
+					<Row key={`${e.timestamp} ${e.path} ${i}`} e={e} />
+				))}
+			</tbody>
+		</table>
+	);
+}
 
 export function Audit() {
 	const [outcome, setOutcome] = useState("");
@@ -62,8 +120,10 @@ export function Audit() {
 	const [older, setOlder] = useState<AuditEntry[]>([]);
 	const [cursor, setCursor] = useState<string | undefined>();
 	const [error, setError] = useState<unknown>(null);
+	const [round, setRound] = useState(0);
 	const paged = older.length > 0;
 
+	// biome-ignore lint/correctness/useExhaustiveDependencies: another round asks at once
 	useEffect(() => {
 		const quit = new AbortController();
 		const load = () =>
@@ -82,7 +142,7 @@ export function Audit() {
 			quit.abort();
 			clearInterval(timer);
 		};
-	}, [outcome, paged]);
+	}, [outcome, paged, round]);
 
 	const more = async () => {
 		try {
@@ -115,27 +175,13 @@ export function Audit() {
 					]}
 				/>
 			</div>
-			<Problem error={error} />
-			{newest && rows.length === 0 && <Empty title={t("audit.empty")} />}
-			{rows.length > 0 && (
-				<table class="list audit">
-					<thead>
-						<tr>
-							<th scope="col">{t("audit.time")}</th>
-							<th scope="col">{t("audit.actor")}</th>
-							<th scope="col">{t("audit.action")}</th>
-							<th scope="col">{t("audit.resource")}</th>
-							<th scope="col">{t("audit.outcome")}</th>
-							<th scope="col">{t("audit.details")}</th>
-						</tr>
-					</thead>
-					<tbody>
-						{rows.map((e, i) => (
-							<Row key={keyOf(e, i)} e={e} />
-						))}
-					</tbody>
-				</table>
+			{error ? (
+				<Failure error={error} retry={() => setRound(n => n + 1)} />
+			) : (
+				!newest && <Loading />
 			)}
+			{newest && rows.length === 0 && <Empty title={t("audit.empty")} />}
+			{rows.length > 0 && <Table rows={rows} />}
 			{cursor && (
 				<p>
 					<button

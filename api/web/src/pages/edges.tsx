@@ -2,22 +2,28 @@
 // Edges: who is connected, enrolment, renaming, revoking.
 import { useState } from "preact/hooks";
 import { t, tn } from "../i18n";
+import { useAction } from "../lib/action";
 import { send } from "../lib/api";
 import { fleet, refreshFleet } from "../lib/fleet";
+import { msOf } from "../lib/format";
 import { Link } from "../lib/router";
 import { isAdmin, session } from "../lib/session";
 import { useStore } from "../lib/store";
 import type { Client } from "../lib/types";
 import { Ago, Badge, Empty, Heading, Loading, Problem, WithLasting } from "../parts/basics";
-import { Confirm, Dialog } from "../parts/dialog";
+import { Confirm, Dialog, FormButtons } from "../parts/dialog";
 import { Enrol } from "../parts/enrol";
 import { Field } from "../parts/field";
+import { OwnerCaps } from "../parts/ownercaps";
+import { Certificate, RotateToken } from "../parts/renewal";
+import { isShared } from "../words/concerns";
 
 type Action =
 	| { kind: "enrol" }
-	| { kind: "reenroll" | "rename" | "revoke" | "delete"; client: Client };
-
-const ms = (text?: string | null) => (text ? Date.parse(text) : 0);
+	| {
+			kind: "token" | "reenroll" | "limits" | "rename" | "revoke" | "delete";
+			client: Client;
+	  };
 
 function Status({ client }: { client: Client }) {
 	if (client.revoked_at) return <Badge tone="bad">{t("edges.revoked")}</Badge>;
@@ -44,10 +50,13 @@ interface RowProps {
 function Row({ client, rules, admin, act }: RowProps) {
 	const name = client.client_name;
 	const since = client.connected && client.connected_at;
-	const button = (kind: "rename" | "reenroll" | "revoke" | "delete") => (
+	const button = (
+		kind: "token" | "rename" | "limits" | "reenroll" | "revoke" | "delete",
+		risky = false,
+	) => (
 		<button
 			type="button"
-			class="button quiet"
+			class={risky ? "button quiet risky" : "button quiet"}
 			aria-label={`${t(`edges.${kind}`)} ${name}`}
 			onClick={() => act({ kind, client })}
 		>
@@ -58,12 +67,15 @@ function Row({ client, rules, admin, act }: RowProps) {
 		<tr>
 			<th scope="row">{name}</th>
 			<td>
-				<Status client={client} />
+				<Status client={client} />{" "}
+				{isShared(client, Date.now()) && (
+					<Badge tone="bad">{t("edges.shared")}</Badge>
+				)}
 				<span class="sub">
 					{since && (
 						<WithLasting
 							text={t("detail.for", { long: "{long}" })}
-							ms={ms(since)}
+							ms={msOf(since)}
 						/>
 					)}
 				</span>
@@ -79,7 +91,7 @@ function Row({ client, rules, admin, act }: RowProps) {
 				)}
 			</td>
 			<td data-label={t("edges.seen")}>
-				<Ago ms={ms(client.last_seen_at)} />
+				<Ago ms={msOf(client.last_seen_at)} />
 			</td>
 			<td data-label={t("edges.rules")} class="num">
 				<Link to={`/rules?client=${encodeURIComponent(name)}`}>
@@ -89,8 +101,10 @@ function Row({ client, rules, admin, act }: RowProps) {
 			{admin && (
 				<td class="act">
 					{button("rename")}
+					{!client.revoked_at && button("limits")}
+					{client.connected && button("token")}
 					{button("reenroll")}
-					{button(client.revoked_at ? "delete" : "revoke")}
+					{button(client.revoked_at ? "delete" : "revoke", true)}
 				</td>
 			)}
 		</tr>
@@ -99,39 +113,37 @@ function Row({ client, rules, admin, act }: RowProps) {
 
 function Rename({ client, onClose }: { client: Client; onClose: () => void }) {
 	const [name, setName] = useState(client.client_name);
-	const [error, setError] = useState<unknown>(null);
-	const submit = async (e: Event) => {
-		e.preventDefault();
-		try {
-			await send("PATCH", `/v1/clients/${client.client_id}/name`, {
-				client_name: name.trim(),
-			});
-			await refreshFleet();
-			onClose();
-		} catch (err) {
-			setError(err);
-		}
+	const action = useAction();
+	const rename = async () => {
+		await send("PATCH", `/v1/clients/${client.client_id}/name`, {
+			client_name: name.trim(),
+		});
+		await refreshFleet();
+		onClose();
 	};
 	return (
 		<Dialog
 			title={t("edges.rename_title", { name: client.client_name })}
 			onClose={onClose}
 		>
-			<form onSubmit={e => void submit(e)}>
-				<Field label={t("edges.name")} value={name} onValue={setName} />
-				<Problem error={error} />
-				<div class="buttons">
-					<button type="button" class="button" onClick={onClose}>
-						{t("common.cancel")}
-					</button>
-					<button
-						type="submit"
-						class="button primary"
-						disabled={!name.trim()}
-					>
-						{t("common.save")}
-					</button>
-				</div>
+			<form
+				onSubmit={e => {
+					e.preventDefault();
+					void action.run(rename);
+				}}
+			>
+				<Field
+					label={t("edges.name")}
+					name="name"
+					value={name}
+					onValue={setName}
+				/>
+				<Problem error={action.error} />
+				<FormButtons
+					submit={t("common.save")}
+					disabled={action.busy || !name.trim()}
+					onCancel={onClose}
+				/>
 			</form>
 		</Dialog>
 	);
@@ -142,6 +154,8 @@ function Dialogs({ action, rules, close }: { action: Action; rules: number; clos
 	const { client } = action;
 	const name = client.client_name;
 	if (action.kind === "reenroll") return <Enrol client={client} onClose={close} />;
+	if (action.kind === "token") return <RotateToken client={client} onClose={close} />;
+	if (action.kind === "limits") return <OwnerCaps client={client} onClose={close} />;
 	if (action.kind === "rename") return <Rename client={client} onClose={close} />;
 	const revoke = action.kind === "revoke";
 	const path = `/v1/clients/${client.client_id}`;
@@ -162,7 +176,7 @@ function Dialogs({ action, rules, close }: { action: Action; rules: number; clos
 }
 
 export function Edges() {
-	const { clients, rules } = useStore(fleet);
+	const { clients, rules, error } = useStore(fleet);
 	const admin = isAdmin(useStore(session));
 	const [action, setAction] = useState<Action | null>(null);
 	const rulesOf = (c: Client) =>
@@ -179,7 +193,7 @@ export function Edges() {
 	return (
 		<>
 			<Heading aside={enrol}>{t("edges.title")}</Heading>
-			{!clients && <Loading />}
+			{!clients && !error && <Loading />}
 			{clients?.length === 0 && (
 				<Empty title={t("edges.empty")}>
 					<p>{t("edges.empty_why")}</p>
@@ -221,6 +235,9 @@ export function Edges() {
 						))}
 					</tbody>
 				</table>
+			)}
+			{admin && clients && (
+				<Certificate edges={clients.filter(c => !c.revoked_at).length} />
 			)}
 			{action && (
 				<Dialogs

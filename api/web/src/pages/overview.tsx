@@ -1,168 +1,79 @@
 // SPDX-License-Identifier: MIT
 // Overview: what needs attention, and how much goes through.
+import { useState } from "preact/hooks";
 import { t, tn } from "../i18n";
-import { type Fleet, fleet, traffic } from "../lib/fleet";
+import { busy, type Fleet, fleet, traffic } from "../lib/fleet";
 import { bitRate, bytes, count } from "../lib/format";
+import { movesOf } from "../lib/moves";
 import { lang } from "../lib/preferences";
 import { Link } from "../lib/router";
-import { choiceOf, endpoint, failedTargets, listenText, parseState } from "../lib/rule";
+import { drainedOf, endpoint, healthOf, listenText, parseState } from "../lib/rule";
 import { isAdmin, mayWrite, session } from "../lib/session";
 import { useStore } from "../lib/store";
-import type { Client, HealthChange, Rule } from "../lib/types";
-import { Ago, Empty, Heading, Loading, Tile, type Tone } from "../parts/basics";
+import type { HealthChange, Rule } from "../lib/types";
+import { Empty, Heading, Loading, Tile } from "../parts/basics";
 import { TrafficChart } from "../parts/chart";
+import { Recent } from "../parts/timeline";
+import { concernsOf } from "../words/concerns";
 
-interface Concern {
-	key: string;
-	tone: Tone;
-	rank: number;
-	to: string;
-	title: string;
-	text: string;
-}
-
-function concernOfRule(r: Rule): Concern | null {
-	const to = `/rules/${r.id}`;
-	const state = parseState(r.state);
-	const id = `#${r.id}`;
-	if (state.kind === "failed")
-		return {
-			key: `r${r.id}`,
-			tone: "bad",
-			rank: 0,
-			to,
-			title: t("attention.rule_failed", { id, reason: state.reason }),
-			text: `${r.client_name} ${listenText(r)}`,
-		};
-	const failed = failedTargets(r);
-	if (!failed) return null;
-	const choice = choiceOf(r);
-	const target = r.targets[choice.index];
-	const name = target ? endpoint(target.host, target.port) : t("detail.now_none");
-	if (choice.why === "all-failed")
-		return {
-			key: `r${r.id}`,
-			tone: "bad",
-			rank: 1,
-			to,
-			title: t("attention.all_failed", { id }),
-			text: t("attention.tries_first", { target: name }),
-		};
-	return {
-		key: `r${r.id}`,
-		tone: "warn",
-		rank: 3,
-		to,
-		title: tn("attention.target_failed", failed, { id }),
-		text: t("attention.now_to", { target: name }),
-	};
-}
-
-function concernOfEdge(c: Client): Concern | null {
-	if (c.revoked_at) return null;
-	if (!c.connected)
-		return {
-			key: `e${c.client_id}`,
-			tone: "warn",
-			rank: 2,
-			to: "/edges",
-			title: t("attention.edge_lost", { name: c.client_name }),
-			text: t("attention.edge_forwards"),
-		};
-	if (c.accounting === "user")
-		return {
-			key: `e${c.client_id}`,
-			tone: "info",
-			rank: 4,
-			to: "/edges",
-			title: t("attention.edge_accounting", { name: c.client_name }),
-			text: t("attention.edge_accounting_why"),
-		};
-	return null;
-}
-
-function concerns(f: Fleet): Concern[] {
-	const all = [
-		...(f.rules ?? []).map(concernOfRule),
-		...(f.clients ?? []).map(concernOfEdge),
-	];
-	return all.filter(c => c !== null).sort((a, b) => a.rank - b.rank);
-}
+/** As many concerns as are shown before they are asked for. */
+const FEW = 8;
 
 function Attention({ f }: { f: Fleet }) {
-	const list = concerns(f);
+	const [all, setAll] = useState(false);
+	const list = concernsOf(f.rules ?? [], f.clients ?? []);
+	const more = list.length - FEW;
 	return (
 		<section class="card" aria-labelledby="attention">
 			<h2 id="attention">{t("overview.attention")}</h2>
-			{list.length === 0 ? (
-				<p class="calm">{t("overview.all_well")}</p>
-			) : (
-				<ul class="concerns">
-					{list.slice(0, 8).map(c => (
-						<li key={c.key} class={c.tone}>
-							<Link to={c.to}>{c.title}</Link>
-							<span class="muted">{c.text}</span>
-						</li>
-					))}
-				</ul>
+			{list.length === 0 && <p class="calm">{t("overview.all_well")}</p>}
+			<ul class="concerns">
+				{(all ? list : list.slice(0, FEW)).map(c => (
+					<li key={c.key} class={c.tone}>
+						<Link to={c.to}>{c.title}</Link>
+						<span class="muted">{c.text}</span>
+					</li>
+				))}
+			</ul>
+			{more > 0 && (
+				<button
+					type="button"
+					class="button more"
+					aria-expanded={all}
+					onClick={() => setAll(!all)}
+				>
+					{all ? t("attention.fewer") : tn("attention.more", more)}
+				</button>
 			)}
 		</section>
 	);
 }
 
-export function ChangeList({ changes, withRule }: { changes: HealthChange[]; withRule?: boolean }) {
-	return (
-		<ol class="timeline">
-			{changes.map(c => (
-				<li key={c.seq} class={c.failed ? "bad" : "good"}>
-					<span class="when">
-						<Ago ms={c.at_unix_ms} />
-					</span>
-					<span>
-						{t(
-							c.failed
-								? "detail.became_failed"
-								: "detail.became_healthy",
-							{
-								target: endpoint(c.host, c.port),
-							},
-						)}
-						{withRule && (
-							<>
-								{" "}
-								<Link
-									to={`/rules/${c.rule_id}`}
-								>{`#${c.rule_id}`}</Link>
-							</>
-						)}
-					</span>
-				</li>
-			))}
-		</ol>
-	);
-}
-
 function Busiest({ rules }: { rules: Rule[] }) {
-	const sum = (r: Rule) => (r.stats?.bytes_in ?? 0) + (r.stats?.bytes_out ?? 0);
-	const top = rules
-		.slice()
-		.sort((a, b) => sum(b) - sum(a))
-		.slice(0, 5);
-	const max = Math.max(1, ...top.map(sum));
+	const top = busy.top(rules, 5);
+	const max = Math.max(1, ...top.map(l => l.rate ?? 0));
 	return (
 		<section class="card" aria-labelledby="busiest">
 			<h2 id="busiest">{t("overview.busiest")}</h2>
+			{top.length === 0 && <p class="muted">{t("overview.nobody_busy")}</p>}
 			<ul class="bars">
-				{top.map(r => (
-					<li key={r.id}>
+				{top.map(({ rule, rate, bytes: sum }) => (
+					<li key={rule.id}>
 						<Link
-							to={`/rules/${r.id}`}
-						>{`#${r.id} ${r.client_name} ${listenText(r)}`}</Link>
-						<span class="num">{bytes(sum(r))}</span>
+							to={`/rules/${rule.id}`}
+						>{`#${rule.id} ${rule.client_name} ${listenText(rule)}`}</Link>
+						<span class="num">
+							{rate === null ? "–" : bitRate(rate)}{" "}
+							<small class="muted">
+								{t("overview.in_all", {
+									n: bytes(sum),
+								})}
+							</small>
+						</span>
 						<span class="bar-track" aria-hidden="true">
 							<span
 								style={{
-									width: `${(sum(r) / max) * 100}%`,
+									width: `${((rate ?? 0) / max) * 100}%`,
 								}}
 							/>
 						</span>
@@ -198,13 +109,27 @@ function FirstSteps({ f }: { f: Fleet }) {
 	);
 }
 
+/** How often new connections went on to another target, over all rules. */
+function movesAmong(rules: Rule[], changes: HealthChange[]): number {
+	const byRule = new Map<number, HealthChange[]>();
+	for (const c of changes) byRule.set(c.rule_id, [...(byRule.get(c.rule_id) ?? []), c]);
+	return rules.reduce((n, r) => {
+		const mine = byRule.get(r.id);
+		if (!mine) return n;
+		const names = r.targets.map(x => endpoint(x.host, x.port));
+		const health = r.targets.map(x => healthOf(x));
+		return n + movesOf(names, health, drainedOf(r), mine).filter(m => m.counts).length;
+	}, 0);
+}
+
 function Tiles({ f }: { f: Fleet }) {
 	const clients = (f.clients ?? []).filter(c => !c.revoked_at);
 	const rules = f.rules ?? [];
 	const connected = clients.filter(c => c.connected).length;
 	const active = rules.filter(r => parseState(r.state).kind === "active").length;
 	const connections = rules.reduce((n, r) => n + (r.stats?.active_connections ?? 0), 0);
-	const failovers = f.changes.filter(c => c.at_unix_ms > f.at - 3_600_000).length;
+	const changes = f.changes?.filter(c => c.at_unix_ms > f.at - 3_600_000);
+	const moves = changes && movesAmong(rules, changes);
 	const last = traffic.latest;
 	return (
 		<dl class="tiles">
@@ -226,10 +151,33 @@ function Tiles({ f }: { f: Fleet }) {
 			<Tile label={t("overview.throughput")}>
 				{last ? bitRate(last.in + last.out) : "–"}
 			</Tile>
-			<Tile label={t("overview.failovers")} tone={failovers ? "warn" : undefined}>
-				{count(failovers, lang.value)}
+			<Tile label={t("overview.moved")} tone={moves ? "warn" : undefined}>
+				{changes ? (
+					<>
+						{tn("detail.times", moves ?? 0)}{" "}
+						<small class="below">
+							{tn(
+								"detail.health_changes",
+								changes.length,
+							)}
+						</small>
+					</>
+				) : (
+					"–"
+				)}
 			</Tile>
 		</dl>
+	);
+}
+
+function RecentCard({ changes }: { changes: HealthChange[] | null }) {
+	return (
+		<section class="card" aria-labelledby="recent">
+			<h2 id="recent">{t("overview.recent")}</h2>
+			{!changes && <p class="problem">{t("detail.timeline_failed")}</p>}
+			{changes?.length === 0 && <p class="calm">{t("overview.no_failovers")}</p>}
+			{changes && changes.length > 0 && <Recent changes={changes.slice(0, 8)} />}
+		</section>
 	);
 }
 
@@ -239,7 +187,7 @@ export function Overview() {
 		return (
 			<>
 				<Heading>{t("nav.overview")}</Heading>
-				<Loading />
+				{!f.error && <Loading />}
 			</>
 		);
 	return (
@@ -251,29 +199,14 @@ export function Overview() {
 			) : (
 				<>
 					<Attention f={f} />
+					<div class="two">
+						<Busiest rules={f.rules} />
+						<RecentCard changes={f.changes} />
+					</div>
 					<section class="card" aria-labelledby="throughput">
 						<h2 id="throughput">{t("overview.throughput")}</h2>
 						<TrafficChart series={traffic} version={f.at} />
 					</section>
-					<div class="two">
-						<Busiest rules={f.rules} />
-						<section class="card" aria-labelledby="recent">
-							<h2 id="recent">{t("overview.recent")}</h2>
-							{f.changes.length ? (
-								<ChangeList
-									changes={f.changes.slice(
-										0,
-										8,
-									)}
-									withRule
-								/>
-							) : (
-								<p class="calm">
-									{t("overview.no_failovers")}
-								</p>
-							)}
-						</section>
-					</div>
 				</>
 			)}
 		</>

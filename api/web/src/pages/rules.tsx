@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The list of rules: state, where new connections go, traffic; filters; removal.
 import { Component } from "preact";
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { fleet } from "../lib/fleet";
 import { bytes, count } from "../lib/format";
 import { lang } from "../lib/preferences";
-import { Link } from "../lib/router";
+import { keepQuery, Link } from "../lib/router";
 import {
 	choiceOf,
 	endpoint,
@@ -22,36 +22,47 @@ import type { Rule } from "../lib/types";
 import { Badge, Empty, Heading, Loading, StateBadge } from "../parts/basics";
 import { Field, Select } from "../parts/field";
 import { RemoveRule } from "../parts/remove";
+import { actorText, reasonText } from "../words/codes";
+import { whyUnreachable } from "../words/unreachable";
 
 function Current({ rule }: { rule: Rule }) {
+	const { kind, reason } = parseState(rule.state);
+	if (kind === "failed") return <span class="bad-text words">{reasonText(reason)}</span>;
 	const choice = choiceOf(rule);
 	const target = rule.targets[choice.index];
 	const failed = failedTargets(rule);
 	const n = rule.targets.length;
-	const list = rule.targets.map(x => endpoint(x.host, x.port)).join(", ");
+	const name = target ? endpoint(target.host, target.port) : "";
+	const others = rule.targets
+		.filter((_, i) => i !== choice.index)
+		.map(x => endpoint(x.host, x.port))
+		.join(t("common.comma"));
+	if (choice.why === "all-failed" || choice.why === "drained")
+		return (
+			<>
+				<span class="bad-text words">
+					{t(
+						choice.why === "drained"
+							? "detail.now_drained"
+							: "detail.now_unreachable",
+					)}
+				</span>
+				<span class="sub words">
+					{choice.why === "drained"
+						? t("detail.why.drained")
+						: whyUnreachable(rule)}
+				</span>
+			</>
+		);
 	return (
 		<>
-			<span
-				class={
-					choice.why === "fallback" || choice.why === "all-failed"
-						? "moved"
-						: ""
-				}
-			>
-				{target ? endpoint(target.host, target.port) : t("detail.now_none")}
-			</span>{" "}
-			{n > 1 && (
-				<span class="pill" title={t("rules.mt_hint", { n, list })}>
-					{t("rules.mt", { n })}
-				</span>
-			)}
+			<span class={choice.why === "fallback" ? "moved" : ""}>{name}</span>{" "}
 			{failed > 0 && (
-				<span class="sub">
-					<Badge tone={failed === n ? "bad" : "warn"}>
-						{t("rules.healthy_of", { healthy: n - failed, n })}
-					</Badge>
-				</span>
+				<Badge tone="warn">
+					{t("rules.healthy_of", { healthy: n - failed, n })}
+				</Badge>
 			)}
+			{n > 1 && <span class="sub">{t("rules.others", { list: others })}</span>}
 		</>
 	);
 }
@@ -64,17 +75,16 @@ interface RowProps {
 	onRemove: (rule: Rule) => void;
 }
 
-/** Is rendered again only when something about its own rule has changed. */
-class Row extends Component<RowProps> {
-	shouldComponentUpdate(next: RowProps) {
-		const { rule, hidden, write } = this.props;
-		return next.rule !== rule || next.hidden !== hidden || next.write !== write;
+/** Are rendered again only when something about their rule has changed, not by a filter. */
+class Cells extends Component<Omit<RowProps, "hidden">> {
+	shouldComponentUpdate(next: Omit<RowProps, "hidden">) {
+		return next.rule !== this.props.rule || next.write !== this.props.write;
 	}
 
-	render({ rule, hidden, write, onRemove }: RowProps) {
+	render({ rule, write, onRemove }: Omit<RowProps, "hidden">) {
 		const s = rule.stats;
 		return (
-			<tr hidden={hidden}>
+			<>
 				<th scope="row">
 					<Link to={`/rules/${rule.id}`}>{`#${rule.id}`}</Link>
 				</th>
@@ -83,7 +93,8 @@ class Row extends Component<RowProps> {
 				</td>
 				<td class="wide">
 					{rule.client_name}{" "}
-					<span class="mono">{listenText(rule)}</span>
+					<span class="mono">{listenText(rule)}</span>{" "}
+					{rule.protocol === "udp" && <Badge tone="plain">UDP</Badge>}
 				</td>
 				<td class="wide mono">
 					<Current rule={rule} />
@@ -94,14 +105,23 @@ class Row extends Component<RowProps> {
 				<td class="num" data-label={t("rules.connections")}>
 					{s ? count(s.active_connections, lang.value) : "–"}
 				</td>
-				<td class="muted" data-label={t("rules.owner")}>
-					{rule.owner_user_id}
+				<td class="muted words" data-label={t("rules.owner")}>
+					{actorText(rule.owner_user_id)}
 				</td>
 				{write && (
 					<td class="act">
+						<Link
+							to={`/rules/${rule.id}/edit`}
+							class="button quiet"
+							label={t("rules.edit_rule", {
+								id: rule.id,
+							})}
+						>
+							{t("rules.edit")}
+						</Link>
 						<button
 							type="button"
-							class="button quiet"
+							class="button quiet risky"
 							aria-label={t("rules.remove_rule", {
 								id: rule.id,
 							})}
@@ -111,6 +131,21 @@ class Row extends Component<RowProps> {
 						</button>
 					</td>
 				)}
+			</>
+		);
+	}
+}
+
+class Row extends Component<RowProps> {
+	shouldComponentUpdate(next: RowProps) {
+		const { rule, hidden, write } = this.props;
+		return next.rule !== rule || next.hidden !== hidden || next.write !== write;
+	}
+
+	render({ hidden, ...cells }: RowProps) {
+		return (
+			<tr hidden={hidden}>
+				<Cells {...cells} />
 			</tr>
 		);
 	}
@@ -164,12 +199,12 @@ function Table({ rules, shown, write, onRemove }: TableProps) {
 }
 
 export function Rules() {
-	const { rules, clients } = useStore(fleet);
+	const { rules, clients, error } = useStore(fleet);
 	const write = mayWrite(useStore(session));
 	const asked = new URLSearchParams(location.search);
-	const [text, setText] = useState("");
+	const [text, setText] = useState(asked.get("q") ?? "");
 	const [edge, setEdge] = useState(asked.get("client") ?? "");
-	const [state, setState] = useState<StateFilter>("");
+	const [state, setState] = useState((asked.get("state") ?? "") as StateFilter);
 	const [removing, setRemoving] = useState<Rule | null>(null);
 	const shown = useMemo(
 		() => new Set(filterRules(rules ?? [], { text, edge, state })),
@@ -183,6 +218,8 @@ export function Rules() {
 		return [...new Set(names)].sort();
 	}, [clients, rules]);
 
+	useEffect(() => keepQuery({ q: text.trim(), client: edge, state }), [text, edge, state]);
+
 	const push = write && (
 		<Link to="/rules/new" class="button primary">
 			{t("rules.push")}
@@ -192,7 +229,7 @@ export function Rules() {
 		return (
 			<>
 				<Heading aside={push}>{t("rules.title")}</Heading>
-				<Loading />
+				{!error && <Loading />}
 			</>
 		);
 	const clear = () => {

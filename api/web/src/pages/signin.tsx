@@ -6,14 +6,13 @@ import { ApiError, getJson, send } from "../lib/api";
 import { session, signedIn } from "../lib/session";
 import { useStore } from "../lib/store";
 import type { Me } from "../lib/types";
-import { messageOf } from "../parts/basics";
 import { Field } from "../parts/field";
 import { Logo, Preferences } from "../parts/shell";
+import { errorText } from "../words/codes";
 
 function wordsFor(e: unknown): string {
-	if (e instanceof ApiError && e.code === "invalid_login") return t("sign.refused");
 	if (e instanceof ApiError && e.status === 429) return t("sign.limited");
-	return messageOf(e);
+	return errorText(e);
 }
 
 export function SignIn() {
@@ -35,7 +34,12 @@ export function SignIn() {
 		setBusy(true);
 		setError("");
 		try {
-			await send("POST", "/v1/auth/token", { token: token.trim() }, true);
+			await send(
+				"POST",
+				"/v1/auth/token",
+				{ token: token.trim() },
+				{ signIn: true },
+			);
 			signedIn(await getJson<Me>("/v1/users/me"));
 		} catch (err) {
 			setError(wordsFor(err));
@@ -62,11 +66,20 @@ export function SignIn() {
 						</code>
 					</div>
 				)}
+				{/* Password managers keep a secret for a name: this is the name. */}
+				<input
+					type="text"
+					name="username"
+					autocomplete="username"
+					value="operator"
+					readOnly
+					hidden
+				/>
 				<Field
 					label={t("sign.token")}
 					type="password"
 					name="token"
-					autocomplete="off"
+					autocomplete="current-password"
 					value={token}
 					onValue={setToken}
 					hint={t("sign.hint")}

@@ -3,29 +3,17 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n";
-import { ApiError } from "../lib/api";
 import { now } from "../lib/clock";
 import { ago, duration, exact } from "../lib/format";
 import { lang } from "../lib/preferences";
 import type { HealthKind, RuleState } from "../lib/rule";
 import { useStore } from "../lib/store";
+import { errorText } from "../words/codes";
 
 export type Tone = "good" | "bad" | "warn" | "info" | "plain";
 
-export function Badge({
-	tone,
-	title,
-	children,
-}: {
-	tone: Tone;
-	title?: string;
-	children: ComponentChildren;
-}) {
-	return (
-		<span class={`badge ${tone}`} title={title}>
-			{children}
-		</span>
-	);
+export function Badge({ tone, children }: { tone: Tone; children: ComponentChildren }) {
+	return <span class={`badge ${tone}`}>{children}</span>;
 }
 
 const STATE_TONE = {
@@ -37,11 +25,7 @@ const STATE_TONE = {
 } as const;
 
 export function StateBadge({ state }: { state: RuleState }) {
-	return (
-		<Badge tone={STATE_TONE[state.kind]} title={state.reason || undefined}>
-			{t(`state.${state.kind}`)}
-		</Badge>
-	);
+	return <Badge tone={STATE_TONE[state.kind]}>{t(`state.${state.kind}`)}</Badge>;
 }
 
 const HEALTH_TONE = { healthy: "good", failed: "bad", unknown: "plain" } as const;
@@ -131,18 +115,34 @@ export function Empty({ title, children }: { title: string; children?: Component
 	);
 }
 
-export function messageOf(e: unknown): string {
-	if (e instanceof ApiError)
-		return e.status === 0 ? t("error.unreachable") : e.message || e.code;
-	return e instanceof Error ? e.message : String(e);
-}
-
 export function Problem({ error }: { error: unknown }) {
 	if (!error) return null;
 	return (
 		<p class="problem" role="alert">
-			{messageOf(error)}
+			{errorText(error)}
 		</p>
+	);
+}
+
+/** What could not be loaded, and a button that tries again. */
+export function Failure({ error, retry }: { error: unknown; retry: () => void }) {
+	return (
+		<div class="problem failure" role="alert">
+			<p>{errorText(error)}</p>
+			<button type="button" class="button" onClick={retry}>
+				{t("common.retry")}
+			</button>
+		</div>
+	);
+}
+
+/** The exact time and, ticking, how long ago: for what is read closely. */
+export function Exactly({ ms }: { ms: number }) {
+	if (!ms) return <>{t("common.never")}</>;
+	return (
+		<>
+			{exact(ms, lang.value)} (<Ago ms={ms} />)
+		</>
 	);
 }
 

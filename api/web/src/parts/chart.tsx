@@ -81,8 +81,14 @@ function columns(points: Point[]): uPlot.AlignedData {
 	return [points.map(p => p.t), points.map(p => p.in * 8), points.map(p => p.out * 8)];
 }
 
-/** @version changes whenever the series has got a point. */
-export function TrafficChart({ series, version }: { series: Series; version: number }) {
+interface Props {
+	series: Series;
+	/** Changes whenever the series has got a point. */
+	version: number;
+	label: string;
+}
+
+function Plot({ series, version, label }: Props) {
 	const box = useRef<HTMLDivElement>(null);
 	const plot = useRef<uPlot | null>(null);
 	const mode = useStore(theme);
@@ -102,12 +108,17 @@ export function TrafficChart({ series, version }: { series: Series; version: num
 		draw();
 		const dark = matchMedia("(prefers-color-scheme: dark)");
 		dark.addEventListener("change", draw);
+		// On paper the colours are others.
+		addEventListener("beforeprint", draw);
+		addEventListener("afterprint", draw);
 		const sized = new ResizeObserver(() =>
 			plot.current?.setSize({ width: el.clientWidth, height: HEIGHT }),
 		);
 		sized.observe(el);
 		return () => {
 			dark.removeEventListener("change", draw);
+			removeEventListener("beforeprint", draw);
+			removeEventListener("afterprint", draw);
 			sized.disconnect();
 			plot.current?.destroy();
 			plot.current = null;
@@ -117,25 +128,24 @@ export function TrafficChart({ series, version }: { series: Series; version: num
 	// biome-ignore lint/correctness/useExhaustiveDependencies: the points changed in place
 	useEffect(() => plot.current?.setData(columns(series.points)), [series, version]);
 
+	return <div ref={box} class="plot" role="img" aria-label={label} />;
+}
+
+/** Takes up room only once there is something to draw. */
+export function TrafficChart({ series, version }: Omit<Props, "label">) {
 	const last = series.latest;
-	const words = { in: bitRate(last?.in ?? 0), out: bitRate(last?.out ?? 0) };
+	if (!last || series.points.length < 2) return <p class="muted">{t("chart.waiting")}</p>;
+	if (!series.points.some(p => p.in > 0 || p.out > 0))
+		return <p class="muted">{t("chart.nothing")}</p>;
+	const words = { in: bitRate(last.in), out: bitRate(last.out) };
 	return (
 		<figure class="chart">
 			<figcaption>
-				<span class="key in">{t("chart.in")}</span>{" "}
-				<b>{last ? words.in : "–"}</b>
-				<span class="key out">{t("chart.out")}</span>{" "}
-				<b>{last ? words.out : "–"}</b>
-				<span class="muted end">
-					{last ? t("chart.window") : t("chart.waiting")}
-				</span>
+				<span class="key in">{t("chart.in")}</span> <b>{words.in}</b>
+				<span class="key out">{t("chart.out")}</span> <b>{words.out}</b>
+				<span class="muted end">{t("chart.window")}</span>
 			</figcaption>
-			<div
-				ref={box}
-				class="plot"
-				role="img"
-				aria-label={t("chart.label", words)}
-			/>
+			<Plot series={series} version={version} label={t("chart.label", words)} />
 		</figure>
 	);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Modal dialogs on the browser's own <dialog>: focus stays inside, Escape closes.
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useRef } from "preact/hooks";
 import { t } from "../i18n";
+import { useAction } from "../lib/action";
 import { Problem } from "./basics";
 
 interface DialogProps {
@@ -27,6 +28,26 @@ export function Dialog({ title, onClose, children }: DialogProps) {
 	);
 }
 
+interface FormButtonsProps {
+	submit: string;
+	disabled: boolean;
+	onCancel: () => void;
+}
+
+/** What a form in a dialog ends with. */
+export function FormButtons({ submit, disabled, onCancel }: FormButtonsProps) {
+	return (
+		<div class="buttons">
+			<button type="button" class="button" onClick={onCancel}>
+				{t("common.cancel")}
+			</button>
+			<button type="submit" class="button primary" disabled={disabled}>
+				{submit}
+			</button>
+		</div>
+	);
+}
+
 interface ConfirmProps {
 	title: string;
 	text: string;
@@ -37,18 +58,10 @@ interface ConfirmProps {
 
 /** Asks before something that cannot be undone. */
 export function Confirm({ title, text, confirm, act, onClose }: ConfirmProps) {
-	const [busy, setBusy] = useState(false);
-	const [error, setError] = useState<unknown>(null);
+	const { busy, error, run } = useAction();
 	const go = async () => {
-		setBusy(true);
-		setError(null);
-		try {
-			await act();
-			onClose();
-		} catch (e) {
-			setError(e);
-			setBusy(false);
-		}
+		await act();
+		onClose();
 	};
 	return (
 		<Dialog title={title} onClose={onClose}>
@@ -62,7 +75,7 @@ export function Confirm({ title, text, confirm, act, onClose }: ConfirmProps) {
 					type="button"
 					class="button danger"
 					disabled={busy}
-					onClick={() => void go()}
+					onClick={() => void run(go)}
 				>
 					{confirm}
 				</button>

@@ -22,6 +22,7 @@ type FieldProps = {
 	| "required"
 	| "autofocus"
 	| "name"
+	| "readOnly"
 >;
 
 export function Field({
@@ -69,12 +70,22 @@ interface SelectProps {
 	value: string;
 	onValue: (value: string) => void;
 	options: [value: string, text: string, disabled?: boolean][];
+	name?: string;
 	error?: string;
 	quiet?: boolean;
 	class?: string;
 }
 
-export function Select({ label, value, onValue, options, error, quiet, class: cls }: SelectProps) {
+export function Select({
+	label,
+	value,
+	onValue,
+	options,
+	name,
+	error,
+	quiet,
+	class: cls,
+}: SelectProps) {
 	const id = useId();
 	return (
 		<div class={`field ${cls ?? ""}`}>
@@ -83,6 +94,7 @@ export function Select({ label, value, onValue, options, error, quiet, class: cl
 			</label>
 			<select
 				id={id}
+				name={name}
 				value={value}
 				onChange={e => onValue(e.currentTarget.value)}
 				aria-invalid={error ? true : undefined}

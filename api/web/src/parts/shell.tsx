@@ -3,17 +3,20 @@
 import type { ComponentChildren } from "preact";
 import { type Key, t } from "../i18n";
 import { send } from "../lib/api";
-import { fleet } from "../lib/fleet";
+import { dropDrafts } from "../lib/draft";
+import { fleet, refreshFleet } from "../lib/fleet";
 import { type Lang, lang, type Theme, theme } from "../lib/preferences";
-import { Link, usePath } from "../lib/router";
+import { Link, usePlace } from "../lib/router";
 import { isAdmin, session, signedOut } from "../lib/session";
 import { useStore } from "../lib/store";
+import { actorText, errorText, roleText } from "../words/codes";
 import { WithAgo } from "./basics";
 
 const LINKS: [path: string, key: Key, adminOnly: boolean][] = [
 	["/", "nav.overview", false],
 	["/rules", "nav.rules", false],
 	["/edges", "nav.edges", false],
+	["/tokens", "nav.tokens", true],
 	["/audit", "nav.audit", true],
 	["/metrics", "nav.metrics", true],
 ];
@@ -60,21 +63,49 @@ export function Preferences() {
 
 async function signOut(): Promise<void> {
 	await send("POST", "/v1/auth/logout").catch(() => null);
+	dropDrafts();
 	signedOut(false);
 }
 
+/** That the server is silent is told once; how long it has been ticks beside it, unannounced. */
 function LostBanner() {
-	const f = useStore(fleet);
-	if (!f.lost || !f.at) return null;
+	const { error, at } = useStore(fleet);
 	return (
-		<p class="banner" role="status">
-			<WithAgo text={t("common.lost", { when: "{when}" })} ms={f.at} />
-		</p>
+		<>
+			<div role="status">
+				{error ? (
+					<p class="banner">
+						{errorText(error)} {t("common.lost")}
+					</p>
+				) : null}
+			</div>
+			{error ? (
+				<p class="banner more">
+					{at > 0 && (
+						<span>
+							<WithAgo
+								text={t("common.lost_since", {
+									when: "{when}",
+								})}
+								ms={at}
+							/>
+						</span>
+					)}
+					<button
+						type="button"
+						class="button"
+						onClick={() => void refreshFleet()}
+					>
+						{t("common.retry")}
+					</button>
+				</p>
+			) : null}
+		</>
 	);
 }
 
 export function Shell({ children }: { children: ComponentChildren }) {
-	const path = usePath();
+	const { path } = usePlace();
 	const who = useStore(session);
 	const current = (to: string) =>
 		to === "/" ? path === "/" : path === to || path.startsWith(`${to}/`);
@@ -103,10 +134,14 @@ export function Shell({ children }: { children: ComponentChildren }) {
 				</nav>
 				<div class="prefs">
 					<Preferences />
+					<span class="me">
+						<span class="hidden">{t("sign.as")} </span>
+						{actorText(who.name)}
+						<small>{roleText(who.scope)}</small>
+					</span>
 					<button
 						type="button"
 						class="button quiet"
-						title={t("sign.as", { name: who.name })}
 						onClick={() => void signOut()}
 					>
 						{t("sign.out")}

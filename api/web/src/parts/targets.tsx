@@ -3,18 +3,22 @@
 import { useRef, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { move, TARGETS_MAX, type TargetDraft } from "../lib/form";
-import { Field } from "./field";
+import { Field, Select } from "./field";
 
 let nextKey = 1;
 
-export function newTarget(): TargetDraft {
-	return { key: nextKey++, host: "", port: "" };
+export function newTarget(from: Partial<TargetDraft> = {}): TargetDraft {
+	return { host: "", port: "", proxy: "", weight: "", tied: false, ...from, key: nextKey++ };
 }
 
 interface RowProps {
 	target: TargetDraft;
 	index: number;
 	all: number;
+	/** Whether a header of the PROXY protocol can be asked for. */
+	proxies: boolean;
+	/** Whether rows of equal priority share new connections. */
+	shared: boolean;
 	dragged: boolean;
 	errorAt: (field: string) => string | undefined;
 	onChange: (target: TargetDraft) => void;
@@ -26,6 +30,7 @@ interface RowProps {
 function TargetRow(p: RowProps) {
 	const { target, index, all } = p;
 	const n = index + 1;
+	const style = `target-row${p.proxies ? " proxies" : ""}${p.dragged ? " dragged" : ""}`;
 	const key = (e: KeyboardEvent) => {
 		const step = e.key === "ArrowUp" ? -1 : e.key === "ArrowDown" ? 1 : 0;
 		if (!step) return;
@@ -33,7 +38,7 @@ function TargetRow(p: RowProps) {
 		p.onMove(index + step);
 	};
 	return (
-		<li class={p.dragged ? "target-row dragged" : "target-row"} data-key={target.key}>
+		<li class={style} data-key={target.key}>
 			<button
 				type="button"
 				class="handle"
@@ -47,10 +52,11 @@ function TargetRow(p: RowProps) {
 					<path d="M2 3h.01M8 3h.01M2 8h.01M8 8h.01M2 13h.01M8 13h.01" />
 				</svg>
 			</button>
-			<span class="priority">{t("push.priority", { n: index })}</span>
+			<span class="priority">{t("push.place", { n })}</span>
 			<Field
 				label={t("push.host_n", { n })}
 				quiet
+				name={`targets.${index}.host`}
 				placeholder={t("push.host")}
 				value={target.host}
 				onValue={host => p.onChange({ ...target, host })}
@@ -60,6 +66,7 @@ function TargetRow(p: RowProps) {
 			<Field
 				label={t("push.port_n", { n })}
 				quiet
+				name={`targets.${index}.port`}
 				placeholder={t("push.port")}
 				inputMode="numeric"
 				value={target.port}
@@ -67,6 +74,54 @@ function TargetRow(p: RowProps) {
 				error={p.errorAt(`targets.${index}.port`)}
 				class="port"
 			/>
+			{p.proxies && (
+				<Select
+					label={t("push.proxy_n", { n })}
+					quiet
+					name={`targets.${index}.proxy`}
+					value={target.proxy}
+					onValue={proxy => p.onChange({ ...target, proxy })}
+					error={p.errorAt(`targets.${index}.proxy`)}
+					options={[
+						["", t("push.proxy_none")],
+						["v1", "PROXY v1"],
+						["v2", "PROXY v2"],
+					]}
+					class="proxy"
+				/>
+			)}
+			{p.shared && (
+				<span class="share">
+					<Field
+						label={t("push.weight_n", { n })}
+						name={`targets.${index}.weight`}
+						inputMode="numeric"
+						placeholder="1"
+						value={target.weight}
+						onValue={weight =>
+							p.onChange({ ...target, weight })
+						}
+						error={p.errorAt(`targets.${index}.weight`)}
+					/>
+					{index > 0 && (
+						<label class="check">
+							<input
+								type="checkbox"
+								checked={target.tied}
+								onChange={e =>
+									p.onChange({
+										...target,
+										tied: e
+											.currentTarget
+											.checked,
+									})
+								}
+							/>
+							{t("push.tied_n", { n, above: n - 1 })}
+						</label>
+					)}
+				</span>
+			)}
 			<button
 				type="button"
 				class="button quiet"
@@ -85,11 +140,13 @@ function TargetRow(p: RowProps) {
 
 interface RowsProps {
 	targets: TargetDraft[];
+	proxies: boolean;
+	shared: boolean;
 	onChange: (targets: TargetDraft[]) => void;
 	errorAt: (field: string) => string | undefined;
 }
 
-export function TargetRows({ targets, onChange, errorAt }: RowsProps) {
+export function TargetRows({ targets, proxies, shared, onChange, errorAt }: RowsProps) {
 	const list = useRef<HTMLOListElement>(null);
 	const order = useRef(targets);
 	const [dragged, setDragged] = useState<number | null>(null);
@@ -134,7 +191,7 @@ export function TargetRows({ targets, onChange, errorAt }: RowsProps) {
 		addEventListener("pointercancel", drop);
 	};
 	const add = () => {
-		const row = newTarget();
+		const row = newTarget({ tied: shared });
 		onChange([...targets, row]);
 		requestAnimationFrame(() =>
 			list.current
@@ -147,7 +204,7 @@ export function TargetRows({ targets, onChange, errorAt }: RowsProps) {
 	return (
 		<fieldset>
 			<legend>{t("push.targets")}</legend>
-			<p class="hint">{t("push.targets_hint")}</p>
+			<p class="hint">{t(shared ? "push.shared_hint" : "push.targets_hint")}</p>
 			<ol ref={list} class="target-rows">
 				{targets.map((target, i) => (
 					<TargetRow
@@ -155,6 +212,8 @@ export function TargetRows({ targets, onChange, errorAt }: RowsProps) {
 						target={target}
 						index={i}
 						all={targets.length}
+						proxies={proxies}
+						shared={shared}
 						dragged={dragged === target.key}
 						errorAt={errorAt}
 						onChange={next =>

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Simplified Chinese: the overview.
+import type { overview as en } from "../en/overview";
+
+export const overview: Record<keyof typeof en, string> = {
+	"overview.edges": "已连接的边缘节点",
+	"overview.rules": "生效的规则",
+	"overview.connections": "当前连接",
+	"overview.of": "共 {n}",
+	"overview.throughput": "吞吐量",
+	"overview.attention": "需要关注",
+	"overview.all_well": "所有规则均生效，所有目标均健康。",
+	"overview.busiest": "最繁忙的规则",
+	"overview.recent": "最近的健康变化",
+	"overview.no_failovers": "最近一小时没有目标改变健康状态。",
+	"overview.first_edge": "接入第一个边缘节点",
+	"overview.first_edge_why": "边缘节点是接受连接并转发的主机。先注册一个，再向它下发规则。",
+	"overview.first_rule": "下发第一条规则",
+	"overview.first_rule_why": "规则说明边缘节点监听哪个端口，并按优先顺序转发到哪些目标。",
+	"attention.rule_failed": "{where} 上的规则 {id} 未提供服务",
+	"attention.all_failed": "规则 {id} 没有可达的目标",
+	"attention.target_failed.one": "规则 {id} 有 {n} 个目标故障",
+	"attention.target_failed.other": "规则 {id} 有 {n} 个目标故障",
+	"attention.now_to": "新连接转到 {target}。",
+	"attention.edge_lost": "边缘节点 {name} 未连接",
+	"attention.edge_accounting": "边缘节点 {name} 在用户态计数",
+	"attention.edge_accounting_why":
+		"那里没有使用内核计数；portunus-client status 会说明原因。",
+	"chart.in": "发往目标",
+	"chart.out": "发往客户端",
+	"chart.window": "自打开本页起，最多 10 分钟",
+	"chart.waiting": "几秒后收到更多上报，即可显示图表。",
+	"chart.label": "当前吞吐量：发往目标 {in}，发往客户端 {out}",
+	"overview.moved": "最近一小时流量切换",
+	"overview.nobody_busy": "还没有规则承载过流量。",
+	"overview.in_all": "累计 {n}",
+	"attention.rule_pending": "{where} 上的规则 {id} 尚未确认",
+	"attention.rule_pending_why": "{edge} 还没有确认此规则。节点应答后即生效。",
+	"attention.edge_lost_why": "它会继续按规则转发；数据来自它的最后一次上报。",
+	"attention.more.one": "还有 {n} 项",
+	"attention.more.other": "还有 {n} 项",
+	"attention.fewer": "收起",
+	"chart.nothing": "自打开本页以来没有流量。",
+	"attention.edge_shared": "两台主机在使用 {name} 的凭证",
+	"attention.edge_shared_why":
+		"{address} 已被拒绝。请将其中一台注册为独立的节点；如果不认识它，请吊销 {name} 并重新注册。",
+};

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PORTUNUS_UNIT_SERVER_STORE_SCHEMA1_H
+#define PORTUNUS_UNIT_SERVER_STORE_SCHEMA1_H
+
+/* What sqlite3 .dump says of a store of schema 1: a token, an edge, its rule 7, one audit row. */
+static const char schema1[] =
+	"PRAGMA journal_mode = WAL;"
+	"BEGIN TRANSACTION;"
+	"CREATE TABLE audit( seq INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, "
+	"actor TEXT NOT NULL, role TEXT, scope TEXT, method TEXT NOT NULL, path TEXT NOT "
+	"NULL, outcome TEXT NOT NULL, reason TEXT, action TEXT, resource_kind TEXT, "
+	"resource_value TEXT, details TEXT) STRICT;"
+	"INSERT INTO \"audit\" "
+	"VALUES(1,1796062859039,'_local','superadmin','admin','POST','/v1/tokens','allow',NULL,'token.add','token','ops',NULL);"
+	"CREATE TABLE clients( id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT, "
+	"token_hash TEXT NOT NULL UNIQUE, provisioned_ms INTEGER NOT NULL, revoked_ms "
+	"INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"INSERT INTO \"clients\" "
+	"VALUES('01J9ZK8M3Q6S7T8V9W0X1Y2Z3A','edge-01',NULL,'h1',7,0);"
+	"CREATE TABLE codes( hash TEXT PRIMARY KEY, client_id TEXT NOT NULL, name TEXT NOT "
+	"NULL, address TEXT, endpoint TEXT NOT NULL, created_ms INTEGER NOT NULL, "
+	"expires_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE TABLE counters( rule_id INTEGER PRIMARY KEY REFERENCES rules(id) ON DELETE "
+	"CASCADE, epoch INTEGER NOT NULL DEFAULT 0, bytes_in INTEGER NOT NULL DEFAULT 0, "
+	"bytes_out INTEGER NOT NULL DEFAULT 0, dns_failures INTEGER NOT NULL DEFAULT 0, "
+	"failovers INTEGER NOT NULL DEFAULT 0, bytes_in_exported INTEGER NOT NULL DEFAULT "
+	"0, bytes_out_exported INTEGER NOT NULL DEFAULT 0, dns_failures_exported INTEGER "
+	"NOT NULL DEFAULT 0, failovers_exported INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"INSERT INTO \"counters\" VALUES(7,0,0,0,0,0,0,0,0,0);"
+	"CREATE TABLE rules( id INTEGER PRIMARY KEY AUTOINCREMENT, client_id TEXT NOT NULL "
+	"REFERENCES clients(id), owner TEXT NOT NULL, spec TEXT NOT NULL, state INTEGER NOT "
+	"NULL, reason TEXT NOT NULL, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT "
+	"NULL) STRICT;"
+	"INSERT INTO \"rules\" VALUES(7,'01J9ZK8M3Q6S7T8V9W0X1Y2Z3A','ops','{}',1,'',1,2);"
+	"CREATE TABLE sessions( hash TEXT PRIMARY KEY, token_name TEXT NOT NULL, created_ms "
+	"INTEGER NOT NULL, used_ms INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE settings(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
+	"CREATE TABLE tokens( name TEXT PRIMARY KEY, role TEXT NOT NULL CHECK(role "
+	"IN('admin','operator','viewer')), hash TEXT NOT NULL UNIQUE, created_ms INTEGER "
+	"NOT NULL, revoked_ms INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"INSERT INTO \"tokens\" "
+	"VALUES('ops','admin','ff651fc5992c098eaa59b00898aa7d26e0b250b63ce4bce6a317431854d5e310',1796062859038,0);"
+	"CREATE INDEX rules_client ON rules(client_id);"
+	"CREATE INDEX audit_time ON audit(at_ms);"
+	"DELETE FROM \"sqlite_sequence\";"
+	"INSERT INTO \"sqlite_sequence\" VALUES('audit',1);"
+	"INSERT INTO \"sqlite_sequence\" VALUES('rules',7);"
+	"COMMIT;"
+	"PRAGMA user_version = 1;";
+
+#endif
