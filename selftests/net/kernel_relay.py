@@ -26,6 +26,15 @@ def checksum_errors(t):
     return n
 
 
+def exact(edge, sums):
+    """The rule's figures, once they are the peers' own. A socket that the edge has closed lives on until its last
+    bytes are acknowledged; where that acknowledgement is lost, they are repeated first."""
+    def right():
+        row = edge.stats()
+        return row if (row["bytes_in"], row["bytes_out"]) == (sums["sent"], sums["received"]) else None
+    return lib.until(right, lambda: f"the bytes of {sums}: {edge.stats()}")
+
+
 class Exchange:
     """Random conversations through an edge; see exchange.c."""
     TOOL = os.path.join(lib.BUILD, "tools", "exchange")

@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "edge/account/account.h"
 #include "edge/control/control.h"
@@ -21,6 +23,7 @@
 #include "lib/base/container_of.h"
 #include "lib/base/log.h"
 #include "lib/base/notify.h"
+#include "lib/base/process.h"
 
 #define DRAIN_POLL_MS 20
 #define SYNC_DELAY_MS 10 /* changes that come together are taken up together */
@@ -143,15 +146,10 @@ void program_reloaded(void *arg)
 	notify_ready(program_status_line(arg, status, sizeof(status)));
 }
 
-static void on_signal(evutil_socket_t sig, short what, void *arg)
+static void stop(struct program *p)
 {
-	struct program *p = arg;
 	char status[128];
 
-	if (sig == SIGHUP) {
-		reload(p);
-		return;
-	}
 	if (event_pending(p->drain, EV_TIMEOUT, NULL)) {
 		/* Asked twice: at once. */
 		event_base_loopbreak(p->base);
@@ -168,6 +166,18 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 	p->drain_until_ns = clock_mono_ns() + p->options.drain_secs * NS_PER_SEC;
 	event_add(p->drain, &drain_poll);
 	on_drain_poll(-1, 0, p);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct signalfd_siginfo info;
+
+	while (read(fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			reload(arg);
+		else
+			stop(arg);
+	}
 }
 
 static void on_alive(evutil_socket_t fd, short what, void *arg)
@@ -187,34 +197,34 @@ static struct event *add_event(struct program *p, int fd, short what, event_call
 
 int program_add_events(struct program *p)
 {
-	static const int sigs[] = {SIGTERM, SIGINT, SIGHUP};
 	const uint64_t alive_us = notify_alive_every_us();
 	const struct timeval alive = {.tv_sec = (time_t)(alive_us / 1000000),
 				      .tv_usec = (suseconds_t)(alive_us % 1000000)};
-	bool ok = true;
 
 	if (alive_us)
 		p->alive = add_event(p, -1, EV_PERSIST, on_alive, p, &alive);
 
-	for (unsigned i = 0; i < 3; i++) {
-		p->signals[i] = add_event(p, sigs[i], EV_SIGNAL | EV_PERSIST, on_signal, p, NULL);
-		ok &= p->signals[i] != NULL;
-	}
+	p->signal_fd = process_signal_fd();
+	if (p->signal_fd < 0)
+		return p->signal_fd;
+	p->signals = add_event(p, p->signal_fd, EV_READ | EV_PERSIST, on_signal, p, NULL);
 	p->every_second = add_event(p, -1, EV_PERSIST, on_second, p, &one_second);
 	p->drain = event_new(p->base, -1, EV_PERSIST, on_drain_poll, p);
 	p->sync = evtimer_new(p->base, on_sync, p);
 	if (account_event_fd(p->account) >= 0)
 		p->account_news = add_event(p, account_event_fd(p->account), EV_READ | EV_PERSIST,
 					    on_account_news, p->account, NULL);
-	return ok && p->every_second && p->drain && p->sync ? 0 : -ENOMEM;
+	return p->signals && p->every_second && p->drain && p->sync ? 0 : -ENOMEM;
 }
 
 void program_free_events(struct program *p)
 {
-	struct event *const all[] = {p->signals[0],   p->signals[1], p->signals[2], p->account_news,
-				     p->every_second, p->drain,	     p->alive,	    p->sync};
+	struct event *const all[] = {p->signals, p->account_news, p->every_second,
+				     p->drain,	 p->alive,	  p->sync};
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i])
 			event_free(all[i]);
+	if (p->signal_fd > 0)
+		close(p->signal_fd);
 }

@@ -151,7 +151,6 @@ static int serve(struct program *p)
 	}
 	log_started(p);
 	notify_ready(program_status_line(p, line, sizeof(line)));
-	process_take_signals();
 	event_base_dispatch(p->base);
 	program_stop(p);
 	log_event(LOG_INFO, "edge.stopped");

@@ -56,8 +56,8 @@ struct program {
 	struct rulefile file;	  /* until it is applied */
 	struct bundle bundle;
 	char bundle_path[4096];
-	struct event *signals[3];
-	struct event *account_news, *every_second, *sync, *drain, *alive;
+	int signal_fd;
+	struct event *signals, *account_news, *every_second, *sync, *drain, *alive;
 	struct refresh regular; /* of the records, every REFRESH_EVERY_MS */
 	bool refreshing;
 	struct loop_lag lag;

@@ -2,25 +2,31 @@
 /* What a daemon sets up before anything else: its first descriptors and its signals. */
 #include "lib/base/process.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
-static void mask(int how, int a, int b, int c)
+static sigset_t ours(void)
 {
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, a);
-	sigaddset(&set, b);
-	sigaddset(&set, c);
-	sigprocmask(how, &set, NULL);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	return set;
 }
 
 void process_begin(void)
 {
-	mask(SIG_BLOCK, SIGHUP, SIGHUP, SIGHUP);
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	/* open() takes the lowest free number: the loop ends behind stderr. */
 	for (int fd = 0; fd <= STDERR_FILENO;)
 		if (fcntl(fd, F_GETFD) >= 0 || open("/dev/null", O_RDWR) == fd)
@@ -31,11 +37,23 @@ void process_begin(void)
 
 void process_hold_signals(void)
 {
-	mask(SIG_BLOCK, SIGHUP, SIGTERM, SIGINT);
+	const sigset_t set = ours();
+
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 }
 
 void process_take_signals(void)
 {
-	mask(SIG_UNBLOCK, SIGHUP, SIGTERM, SIGINT);
+	const sigset_t set = ours();
+
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+int process_signal_fd(void)
+{
+	const sigset_t set = ours();
+	int fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
 }
