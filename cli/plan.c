@@ -110,13 +110,15 @@ struct unknown {
 	int rc;
 };
 
-static void refuse_key(void *arg, const char *path)
+static void refuse_key(void *arg, const char *path, const char *nearest)
 {
 	struct unknown *u = arg;
 
 	if (!u->rc)
 		u->rc = cli_error(u->a, EXIT_INVALID, "invalid_body",
-				  "rules[%zu]: unknown key '%s'", u->row, path);
+				  nearest ? "rules[%zu]: unknown key '%s'; did you mean '%s'?"
+					  : "rules[%zu]: unknown key '%s'",
+				  u->row, path, nearest);
 }
 
 /* One rule of the file. A rules file names no edge; then --client has to. */

@@ -74,6 +74,7 @@ struct call {
 	unsigned n_headers;
 	uint64_t began_ns;
 	json_t *warnings; /* what was ignored of the request, to be said in the answer; NULL: nothing */
+	const char *meant; /* the key that the first of these was probably meant to be, or NULL */
 };
 
 /* A call for @target (path and query); the caller fills in the rest. NULL for memory. */

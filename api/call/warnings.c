@@ -4,12 +4,14 @@
 
 #include "api/call/call.h"
 
-void warn_of_key(void *arg, const char *path)
+void warn_of_key(void *arg, const char *path, const char *nearest)
 {
 	struct call *c = arg;
 
-	if (!c->warnings)
+	if (!c->warnings) {
 		c->warnings = json_array();
+		c->meant = nearest;
+	}
 	json_array_append_new(c->warnings, json_sprintf("unknown key '%s'", path));
 }
 
@@ -17,7 +19,8 @@ bool warnings_refuse(struct call *c)
 {
 	if (!c->warnings || !call_flag(c, "strict"))
 		return false;
-	call_error(c, 422, "invalid_body", "%s", json_string_value(json_array_get(c->warnings, 0)));
+	call_error(c, 422, "invalid_body", c->meant ? "%s; did you mean '%s'?" : "%s",
+		   json_string_value(json_array_get(c->warnings, 0)), c->meant);
 	return true;
 }
 

@@ -9,8 +9,8 @@
 
 struct call;
 
-/* Notes a key that nobody knows; @arg is the call. */
-void warn_of_key(void *arg, const char *path);
+/* Notes a key that nobody knows (a rule_unknown_key); @arg is the call. */
+void warn_of_key(void *arg, const char *path, const char *nearest);
 
 /*
  * With ?strict=true such a key is an error, since a typo in "hedge_delay_ms" would otherwise be found

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/base/atomic_file.h"
+#include "lib/base/near.h"
 #include "lib/base/toml.h"
 #include "lib/base/utf8.h"
 
@@ -133,6 +134,23 @@ static int read_value(struct reader *rd, const struct config_key *key, const str
 	}
 }
 
+static int refuse_key(struct reader *rd, const struct toml_value *v)
+{
+	size_t least = SIZE_MAX;
+	const char *nearest = NULL;
+
+	for (size_t i = 0; i < rd->n; i++) {
+		size_t distance = near_distance(v->key, rd->keys[i].name);
+
+		if (distance < least) {
+			least = distance;
+			nearest = rd->keys[i].name;
+		}
+	}
+	return fail(rd, nearest ? "unknown key \"%.*s\"; did you mean %s?" : "unknown key \"%.*s\"",
+		    utf8_cut(v->key, 64), v->key, nearest);
+}
+
 static int read_setting(struct reader *rd, const struct toml_value *v)
 {
 	const struct config_key *key = find_key(rd, v->key, v->key_len);
@@ -141,7 +159,7 @@ static int read_setting(struct reader *rd, const struct toml_value *v)
 	if (!key && (v->type == TOML_TABLE || (v->n && v->child[0].type == TOML_TABLE)))
 		return fail(rd, "tables are not used in this file");
 	if (!key)
-		return fail(rd, "unknown key \"%.*s\"", utf8_cut(v->key, 64), v->key);
+		return refuse_key(rd, v);
 	rd->set[key - rd->keys].line = v->key_line;
 	return read_value(rd, key, v, &rd->set[key - rd->keys]);
 }

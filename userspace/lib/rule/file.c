@@ -96,10 +96,42 @@ static int grow(struct reader *rd)
 	return 0;
 }
 
+/* An unknown key of the rule whose text begins at @start. */
+struct slip {
+	struct reader *rd;
+	size_t start;
+	int rc;
+};
+
+/* Where the last key of @path is first written behind @start; there, if it is written with escapes. */
+static size_t find_key(const struct reader *rd, size_t start, const char *path)
+{
+	const char *dot = strrchr(path, '.'), *at;
+	char quoted[128];
+	int len = snprintf(quoted, sizeof(quoted), "\"%s\"", dot ? dot + 1 : path);
+
+	at = memmem(rd->buf + start, rd->pos - start, quoted, (size_t)len);
+	return at ? (size_t)(at - rd->buf) : start;
+}
+
+static void refuse_key(void *arg, const char *path, const char *nearest)
+{
+	struct slip *s = arg;
+
+	if (s->rc)
+		return;
+	s->rc = fail_at(s->rd, find_key(s->rd, s->start, path), "invalid_body",
+			nearest ? "rules[%zu]: unknown key '%s'; did you mean '%s'?"
+				: "rules[%zu]: unknown key '%s'",
+			s->rd->n, path, nearest);
+	s->rd->err->status = 422;
+}
+
 /* Reads the JSON value at the current position and makes a rule of it. */
 static int read_rule(struct reader *rd)
 {
 	size_t start = rd->pos;
+	struct slip slip = {.rd = rd, .start = start};
 	json_error_t parse;
 	char prefix[32];
 	struct rule *r;
@@ -118,8 +150,12 @@ static int read_rule(struct reader *rd)
 	}
 	rd->pos = start + (size_t)parse.position;
 	snprintf(prefix, sizeof(prefix), "rules[%zu]", rd->n);
-	r = rule_parse_at(o, false, prefix, rd->err);
+	/* First, or a slip in a key that is required would be told as its absence. */
+	rule_unknown_keys(o, false, refuse_key, &slip);
+	r = slip.rc ? NULL : rule_parse_at(o, false, prefix, rd->err);
 	json_decref(o);
+	if (slip.rc)
+		return slip.rc;
 	if (!r) {
 		locate(rd, start);
 		return rd->err->status == 500 ? -ENOMEM : -EINVAL;

@@ -4,6 +4,7 @@
 #include "lib/rule/check_limit.h"
 #include "lib/rule/balance.h"
 #include "lib/rule/draft.h"
+#include "lib/rule/keys.h"
 #include "lib/rule/lists.h"
 #include "lib/rule/lists_draft.h"
 #include "lib/rule/number.h"
@@ -14,90 +15,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-
-enum value_type { TYPE_U16, TYPE_U32, TYPE_U64, TYPE_STRING, TYPE_BOOL, TYPE_TLVS };
-
-struct key {
-	const char *name;
-	enum value_type type;
-	bool required;
-};
-
-static const struct key rule_keys[RULE_KEYS] = {
-	[KEY_ID] = {"id", TYPE_U64},
-	[KEY_CLIENT] = {"client", TYPE_STRING},
-	[KEY_LISTEN_PORT] = {"listen_port", TYPE_U16, true},
-	[KEY_LISTEN_PORT_END] = {"listen_port_end", TYPE_U16},
-	[KEY_TARGET_HOST] = {"target_host", TYPE_STRING},
-	[KEY_TARGET_PORT] = {"target_port", TYPE_U16},
-	[KEY_TARGET_PORT_END] = {"target_port_end", TYPE_U16},
-	[KEY_PROTOCOL] = {"protocol", TYPE_STRING},
-	[KEY_PREFER_IPV6] = {"prefer_ipv6", TYPE_BOOL},
-	[KEY_ACK_TIMEOUT] = {"ack_timeout_secs", TYPE_U64},
-	[KEY_PROBE_INTERVAL] = {"health_check_interval_secs", TYPE_U32},
-	[KEY_CONNECT_TIMEOUT] = {"connect_timeout_ms", TYPE_U32},
-	[KEY_HEDGE_DELAY] = {"hedge_delay_ms", TYPE_U32},
-	[KEY_IDLE_TIMEOUT] = {"idle_timeout_secs", TYPE_U32},
-	[KEY_HALF_CLOSE] = {"half_close_timeout_secs", TYPE_U32},
-	[KEY_LISTEN_ADDRESS] = {"listen_address", TYPE_STRING},
-	[KEY_SNI_PATTERN] = {"sni_pattern", TYPE_STRING},
-	[KEY_FALLBACK_NON_TLS] = {"fallback_non_tls", TYPE_BOOL},
-	[KEY_RELAY] = {"relay", TYPE_STRING},
-	[KEY_UDP_IDLE] = {"udp_flow_idle_secs", TYPE_U32},
-	[KEY_UDP_MAX_FLOWS] = {"udp_max_flows", TYPE_U32},
-	[KEY_UDP_REPLY_TIMEOUT] = {"udp_reply_timeout_ms", TYPE_U32},
-	[KEY_PROXY] = {"proxy_protocol", TYPE_STRING},
-	[KEY_HEALTH_CHECK_PROXY] = {"health_check_proxy", TYPE_BOOL},
-	[KEY_ACCEPT_PROXY] = {"accept_proxy", TYPE_STRING},
-	[KEY_SOURCE_INTERFACE] = {"source_interface", TYPE_STRING},
-	[KEY_LISTEN_INTERFACE] = {"listen_interface", TYPE_STRING},
-	[KEY_CONGESTION] = {"congestion_control", TYPE_STRING},
-	[KEY_BALANCE] = {"balance", TYPE_STRING},
-	[KEY_ON_FAILURE] = {"on_failure", TYPE_STRING},
-	[KEY_FAILBACK] = {"failback", TYPE_STRING},
-};
-
-static const struct key target_keys[TARGET_KEYS] = {
-	[TARGET_HOST] = {"host", TYPE_STRING, true},
-	[TARGET_PORT] = {"port", TYPE_U16, true},
-	[TARGET_PRIORITY] = {"priority", TYPE_U32},
-	[TARGET_PROXY] = {"proxy_protocol", TYPE_STRING},
-	[TARGET_CHECK_PORT] = {"health_check_port", TYPE_U16},
-	[TARGET_WEIGHT] = {"weight", TYPE_U32},
-	[TARGET_TLVS] = {"proxy_protocol_tlvs", TYPE_TLVS},
-	[TARGET_SAME_PORT] = {"same_port", TYPE_BOOL},
-};
-
-static const struct key eject_keys[EJECT_KEYS] = {
-	[EJECT_RESETS] = {"resets", TYPE_U32, true},
-	[EJECT_WINDOW] = {"window_secs", TYPE_U32, true},
-	[EJECT_FOR] = {"for_secs", TYPE_U32, true},
-};
-
-static const struct key talk_keys[TALK_KEYS] = {
-	[TALK_SEND] = {"send", TYPE_STRING},
-	[TALK_EXPECT] = {"expect", TYPE_STRING},
-	[TALK_TLS] = {"tls", TYPE_BOOL},
-	[TALK_PORT] = {"port", TYPE_U16},
-};
-
-/* The members of a rule that are objects, and where their values go. */
-static const struct {
-	const char *name;
-	const struct key *keys;
-	size_t n, offset;
-} nested[] = {
-	{"eject", eject_keys, EJECT_KEYS, offsetof(struct rule_draft, eject)},
-	{"health_check", talk_keys, TALK_KEYS, offsetof(struct rule_draft, talk)},
-};
-#define NESTED (sizeof(nested) / sizeof(nested[0]))
-
-static const enum value_type limit_types[LIMIT_KEYS] = {
-	[LIMIT_IN_BPS] = TYPE_U64,	[LIMIT_OUT_BPS] = TYPE_U64,
-	[LIMIT_NEW_PER_SEC] = TYPE_U32, [LIMIT_CONCURRENT] = TYPE_U32,
-	[LIMIT_IN_BURST] = TYPE_U64,	[LIMIT_OUT_BURST] = TYPE_U64,
-	[LIMIT_NEW_BURST] = TYPE_U32,	[LIMIT_CONCURRENT_BURST] = TYPE_U32,
-};
 
 static int refuse_body(const struct rule_draft *d, int row, const char *path, const char *name,
 		       const char *text)
@@ -219,16 +136,10 @@ static int take_targets(struct rule_draft *d, const json_t *targets)
 	d->n_targets = json_array_size(targets);
 	for (size_t i = 0; i < d->n_targets && !rc; i++) {
 		snprintf(path, sizeof(path), "targets[%zu]", i);
-		rc = take_object(d, json_array_get(targets, i), target_keys, TARGET_KEYS, path,
+		rc = take_object(d, json_array_get(targets, i), rule_target_keys, TARGET_KEYS, path,
 				 (int)i, i < RULE_TARGETS_MAX ? d->target[i] : NULL);
 	}
 	return rc;
-}
-
-static void limit_keys(struct key out[LIMIT_KEYS])
-{
-	for (enum limit_key i = 0; i < LIMIT_KEYS; i++)
-		out[i] = (struct key){limit_key_names[i], limit_types[i], false};
 }
 
 static int take_limit(struct rule_draft *d, const json_t *limit, const char *path)
@@ -237,7 +148,7 @@ static int take_limit(struct rule_draft *d, const json_t *limit, const char *pat
 
 	if (!limit || json_is_null(limit))
 		return 0;
-	limit_keys(keys);
+	rule_limit_keys(keys);
 	d->has_limit = true;
 	return take_object(d, limit, keys, LIMIT_KEYS, path, -1, d->limit);
 }
@@ -246,12 +157,13 @@ static int take_nested(struct rule_draft *d, const json_t *object)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < NESTED && !rc; i++) {
-		const json_t *value = json_object_get(object, nested[i].name);
+	for (size_t i = 0; i < RULE_NESTED && !rc; i++) {
+		const json_t *value = json_object_get(object, rule_nested[i].name);
 
 		if (value && !json_is_null(value))
-			rc = take_object(d, value, nested[i].keys, nested[i].n, nested[i].name, -1,
-					 (struct draft_value *)((char *)d + nested[i].offset));
+			rc = take_object(d, value, rule_nested[i].keys, rule_nested[i].n,
+					 rule_nested[i].name, -1,
+					 (struct draft_value *)((char *)d + rule_nested[i].offset));
 	}
 	return rc;
 }
@@ -314,77 +226,6 @@ int rate_limit_parse(const struct json_t *object, struct rate_limit *out, struct
 	if (!rc)
 		draft_rate_limit(&d, out);
 	return rc;
-}
-
-static bool is_known(const struct key *keys, size_t n, const char *name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(keys[i].name, name))
-			return true;
-	return false;
-}
-
-/* Of a rule's own keys, those whose value holds more than one. */
-static bool holds_more(const char *name)
-{
-	for (size_t i = 0; i < RULE_LISTS; i++)
-		if (!strcmp(name, rule_lists[i].name))
-			return true;
-	for (size_t i = 0; i < NESTED; i++)
-		if (!strcmp(name, nested[i].name))
-			return true;
-	return !strcmp(name, "targets") || !strcmp(name, "rate_limit");
-}
-
-/* Tells of what is neither in @keys nor one that holds more. */
-static void tell_unknown(const json_t *object, const struct key *keys, size_t n, const char *prefix,
-			 void (*found)(void *arg, const char *path), void *arg)
-{
-	const char *name;
-	json_t *value;
-	char path[96];
-
-	json_object_foreach ((json_t *)object, name, value) {
-		if (is_known(keys, n, name) || (!*prefix && holds_more(name)))
-			continue;
-		utf8_format(path, sizeof(path), "%s%s", prefix, name);
-		found(arg, path);
-	}
-}
-
-static void tell_unknown_caps(const json_t *limit, const char *prefix,
-			      void (*found)(void *arg, const char *path), void *arg)
-{
-	struct key keys[LIMIT_KEYS];
-
-	limit_keys(keys);
-	tell_unknown(limit, keys, LIMIT_KEYS, prefix, found, arg);
-}
-
-void rate_limit_unknown_keys(const struct json_t *object,
-			     void (*found)(void *arg, const char *path), void *arg)
-{
-	tell_unknown_caps(object, "", found, arg);
-}
-
-void rule_unknown_keys(const struct json_t *object, bool push,
-		       void (*found)(void *arg, const char *path), void *arg)
-{
-	const json_t *targets = json_object_get(object, "targets");
-	char prefix[32];
-
-	tell_unknown(object, rule_keys + push, RULE_KEYS - push, "", found, arg);
-	tell_unknown_caps(json_object_get(object, "rate_limit"), "rate_limit.", found, arg);
-	for (size_t i = 0; i < NESTED; i++) {
-		snprintf(prefix, sizeof(prefix), "%s.", nested[i].name);
-		tell_unknown(json_object_get(object, nested[i].name), nested[i].keys, nested[i].n,
-			     prefix, found, arg);
-	}
-	for (size_t i = 0; i < json_array_size(targets) && i < RULE_TARGETS_MAX; i++) {
-		snprintf(prefix, sizeof(prefix), "targets[%zu].", i);
-		tell_unknown(json_array_get(targets, i), target_keys, TARGET_KEYS, prefix, found,
-			     arg);
-	}
 }
 
 static json_t *targets_to_json(const struct rule *r)

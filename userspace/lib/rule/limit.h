@@ -53,8 +53,11 @@ struct json_t *rate_limit_to_json(const struct rate_limit *l);
 /* An envelope that stands alone. 0, or -EINVAL with @err as rule_parse() fills it. */
 int rate_limit_parse(const struct json_t *object, struct rate_limit *out, struct rule_error *err);
 
+/* A key that nobody knows, as a path that lives during the call: "hedge_delay", "targets[1].prio". @nearest: the
+ * key of the same object that was probably meant ("hedge_delay_ms"), or NULL. */
+typedef void rule_unknown_key(void *arg, const char *path, const char *nearest);
+
 /* As rule_unknown_keys(), of an envelope that stands alone. */
-void rate_limit_unknown_keys(const struct json_t *object,
-			     void (*found)(void *arg, const char *path), void *arg);
+void rate_limit_unknown_keys(const struct json_t *object, rule_unknown_key *found, void *arg);
 
 #endif

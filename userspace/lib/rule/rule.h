@@ -162,7 +162,8 @@ struct json_t;
 /*
  * Makes a rule of one JSON object in the shape of POST /v1/rules, either shape, and checks all of
  * it: the only validator. Targets are sorted by (priority, row). "client" is optional, and so is
- * "id", which may be 0 because existing servers start there. Unknown keys are ignored (contract);
+ * "id", which may be 0 because existing servers start there. Unknown keys are ignored (contract; see
+ * rule_unknown_keys());
  * null means absent. Returns the rule, owned by the caller, or NULL with @err filled in. Any thread.
  */
 struct rule *rule_parse(const struct json_t *object, struct rule_error *err);
@@ -170,15 +171,13 @@ struct rule *rule_parse(const struct json_t *object, struct rule_error *err);
 /* As rule_parse(), for the body of an API request: "client" is required and "id" means nothing. */
 struct rule *rule_parse_push(const struct json_t *object, struct rule_error *err);
 
-/*
- * Calls @found with each key in @object that rule_parse() (with @push rule_parse_push()) does not know
- * and ignores, as a path: "hedge_delay", "targets[1].prio". The path lives during the call.
- */
-void rule_unknown_keys(const struct json_t *object, bool push,
-		       void (*found)(void *arg, const char *path), void *arg);
+/* Calls @found with each key in @object that rule_parse() (with @push rule_parse_push()) does not know
+ * and ignores. */
+void rule_unknown_keys(const struct json_t *object, bool push, rule_unknown_key *found, void *arg);
 
 /*
- * Reads a rules file: a JSON array of such objects, at most RULE_FILE_MAX_BYTES. Rules without an
+ * Reads a rules file: a JSON array of such objects, at most RULE_FILE_MAX_BYTES, in which an unknown key is an
+ * error. Rules without an
  * id get their listen port as id; ids have to be unique, and listen ports too unless the rules
  * listen on different addresses. On success stores an array of @n rules, both owned by the caller
  * (rules_free). Returns 0, or -errno with @err filled in: for a file that cannot be read that

@@ -80,6 +80,7 @@ static void test_refused(void **state)
 		const char *message, *toml;
 	} cases[] = {
 		{2, "unknown key \"tex\"", "\ntex = 'a'"},
+		{1, "unknown key \"numbre\"; did you mean number?", "numbre = 1"},
 		{1, "unknown key", "texts = 'a'"},
 		{1, "unknown key \"a\xc3\xa4\"", "\"aä\" = 'a'"},
 		{3, "redefine", "number = 1\n\nnumber = 1"},

@@ -191,27 +191,34 @@ static void test_unknown_numbers(void **state)
 	rule_free(r);
 }
 
-static void found(void *arg, const char *path)
+static void found(void *arg, const char *path, const char *nearest)
 {
 	char *text = arg;
 
-	strcat(text, path);
-	strcat(text, " ");
+	sprintf(text + strlen(text), "%s=%s ", path, nearest ? nearest : "");
 }
 
 static void test_unknown_keys(void **state)
 {
-	char paths[200] = "";
+	char paths[400] = "";
 	json_t *o = json_loads(HEAD ",\"wieght\":2" TAIL ",\"eject\":{\"resets\":1,\"window\":2},"
-				    "\"health_check\":{\"sends\":\"x\"},\"ballance\":\"order\"}",
+				    "\"health_check\":{\"sends\":\"x\"},\"ballance\":\"order\","
+				    "\"rate_limit\":{\"zzz\":1},\"alow\":[],\"hedge_delay\":1,"
+				    "\"comment\":1,\"rate_limits\":{}}",
 			       0, NULL);
 
+	assert_non_null(o);
 	rule_unknown_keys(o, false, found, paths);
-	assert_non_null(strstr(paths, "targets[0].wieght "));
-	assert_non_null(strstr(paths, "eject.window "));
-	assert_non_null(strstr(paths, "health_check.sends "));
-	assert_non_null(strstr(paths, "ballance "));
-	assert_null(strstr(paths, "health_check "));
+	assert_non_null(strstr(paths, "targets[0].wieght=weight "));
+	assert_non_null(strstr(paths, "eject.window=window_secs "));
+	assert_non_null(strstr(paths, "health_check.sends=send "));
+	assert_non_null(strstr(paths, "ballance=balance "));
+	assert_non_null(strstr(paths, "rate_limit.zzz= "));
+	assert_non_null(strstr(paths, "alow=allow "));
+	assert_non_null(strstr(paths, "hedge_delay=hedge_delay_ms "));
+	assert_non_null(strstr(paths, "comment= "));
+	assert_non_null(strstr(paths, "rate_limits=rate_limit "));
+	assert_null(strstr(paths, "health_check= "));
 	json_decref(o);
 }
 
