@@ -65,6 +65,7 @@ struct tcp_ao_info;
 struct tcp_sock {
 	__u32 rcv_nxt;
 	__u32 rcv_wup;	  /* what our last segment has acknowledged */
+	__u32 rcv_wnd;	  /* from there on, what the peer was told it may send */
 	__u32 copied_seq; /* what the process has read */
 	__u32 snd_una;
 	__u32 snd_nxt;

@@ -188,13 +188,46 @@ static __always_inline struct relay_pair *find(const struct headers *h, bool v6,
 
 /* ---- observing, and the end ---- */
 
+/* A sequence number that only goes up, whoever else raises it at the same time. */
+static __always_inline void raise(__u32 *number, __u32 to)
+{
+#pragma unroll
+	for (int i = 0; i < 3; i++) {
+		__u32 now = *(volatile __u32 *)number;
+
+		if ((__s32)(to - now) <= 0 || __sync_val_compare_and_swap(number, now, to) == now)
+			return;
+	}
+}
+
 static __always_inline void saw(struct relay_leg *d, __u32 end, bool has_ack, __u32 ack)
 {
-	if (!d->seen || (__s32)(end - d->seen_end) > 0)
+	if (!d->seen) {
 		d->seen_end = end;
-	if (has_ack && (!d->seen || (__s32)(ack - d->seen_ack) > 0))
-		d->seen_ack = ack;
-	d->seen = 1;
+		if (has_ack)
+			d->seen_ack = ack;
+		d->seen = 1;
+		return;
+	}
+	raise(&d->seen_end, end);
+	if (has_ack)
+		raise(&d->seen_ack, ack);
+}
+
+/*
+ * Whether the receiver would take what this segment says (RFC 9293 3.10.7.4, RFC 5961 5): it reaches what the
+ * receiver awaits, or lies behind that by no more than a window that the sender was told, and it acknowledges
+ * nothing that was never sent. Anybody who knows addresses and ports can send the rest; it goes on to
+ * the receiver, who drops it, and is not noted. What the receiver has acknowledged is no more than it awaits.
+ */
+static __always_inline bool is_credible(const struct relay_leg *d, const struct relay_leg *other,
+					__u32 seq, __u32 end, bool has_ack, __u32 ack)
+{
+	__u32 awaited = other->handed_una + *(volatile __u32 *)&other->acked - d->seq_add;
+	__u32 sent = other->seen_end + other->seq_add;
+
+	return (__s32)(end - awaited) >= 0 && (__s32)(seq - d->limit) <= 0 &&
+	       (!has_ack || (__s32)(ack - sent) <= 0);
 }
 
 /* Returns whether the packet has still to be translated, because the pair was joined meanwhile. */
@@ -261,15 +294,16 @@ static __always_inline void count_ack(struct relay_leg *d, __u32 ack)
 /* What FIN and RST mean for the pair. @seq, @ack: as they came. */
 static __always_inline void note_flags(struct relay_pair *p, struct relay_leg *d,
 				       struct relay_leg *other, __u32 slot, __u32 leg,
-				       const struct tcphdr *t, __u32 seq, __s32 payload, __u32 ack)
+				       const struct tcphdr *t, __u32 seq, __s32 payload, __u32 ack,
+				       bool credible)
 {
 	__u32 my_fin = leg ? RELAY_FIN1 : RELAY_FIN0, fins;
 
-	if (t->fin && !(p->flags & my_fin)) {
+	if (credible && t->fin && !(p->flags & my_fin)) {
 		d->fin_end = seq + d->seq_add + payload + 1;
 		__sync_fetch_and_or(&p->flags, my_fin);
 	}
-	if (t->ack && (p->flags & (leg ? RELAY_FIN0 : RELAY_FIN1)) &&
+	if (credible && t->ack && (p->flags & (leg ? RELAY_FIN0 : RELAY_FIN1)) &&
 	    (__s32)(ack - other->fin_end) >= 0)
 		__sync_fetch_and_or(&p->flags, leg ? RELAY_FIN_ACKED0 : RELAY_FIN_ACKED1);
 	fins = p->flags & (RELAY_FIN_ACKED0 | RELAY_FIN_ACKED1);
@@ -478,7 +512,8 @@ static __always_inline int forward(struct __sk_buff *skb, struct headers *h, str
 {
 	__u64 addresses = 0, rest = 0;
 	struct tcphdr *t = h->tcp;
-	__u32 len = t->doff * 4 - sizeof(struct tcphdr), seq, ack, window, *words;
+	__u32 len = t->doff * 4 - sizeof(struct tcphdr), seq, end, ack, window, *words;
+	bool credible;
 
 	if ((v6 ? h->ip6->hop_limit : h->ip4->ttl) <= 1)
 		return DROP;
@@ -491,12 +526,14 @@ static __always_inline int forward(struct __sk_buff *skb, struct headers *h, str
 	}
 	seq = bpf_ntohl(t->seq);
 	ack = bpf_ntohl(t->ack_seq);
-	if (!t->rst)
-		saw(d, seq + h->payload + t->fin, t->ack, ack);
-	if (t->ack)
+	end = seq + h->payload + t->fin;
+	credible = is_credible(d, other, seq, end, t->ack, ack);
+	if (credible && !t->rst)
+		saw(d, end, t->ack, ack);
+	if (credible && t->ack)
 		count_ack(d, ack);
 	if ((p->flags & (RELAY_FIN0 | RELAY_FIN1)) || t->fin || t->rst)
-		note_flags(p, d, other, slot, leg, t, seq, h->payload, ack);
+		note_flags(p, d, other, slot, leg, t, seq, h->payload, ack, credible);
 
 	if (len && !options_are_usual(h, len)) {
 		struct option_adds a = {.options_at = tcp_at(v6) + sizeof(struct tcphdr),
@@ -519,6 +556,9 @@ static __always_inline int forward(struct __sk_buff *skb, struct headers *h, str
 	window = (__u32)bpf_ntohs(t->window) << (d->window_from & 15) >> (d->window_to & 15);
 	if (window > 65535)
 		window = 65535;
+	/* As the other peer will work it out from what it is told. */
+	if (credible && t->ack && (__s32)(ack - d->seen_ack) >= 0)
+		raise(&other->limit, ack + d->ack_add + (window << (d->window_to & 15)));
 	{
 		__u32 from = words[3];
 
@@ -845,7 +885,7 @@ int egress(struct __sk_buff *skb)
 /* ---- the hand-over ---- */
 
 struct socket_view {
-	__u32 write_seq, snd_nxt, snd_una, rcv_nxt, rcv_wup, copied_seq;
+	__u32 write_seq, snd_nxt, snd_una, rcv_nxt, rcv_wup, rcv_wnd, copied_seq;
 	__u32 ts_offset, ts_recent, mss, advmss, ifindex, packets_out;
 	__u8 window_send, window_receive, timestamps, sack, ecn, why;
 };
@@ -906,6 +946,7 @@ __noinline int look(struct __sk_buff *skb, struct relay_tuple *k, struct socket_
 		v->write_seq = tp->write_seq;
 		v->rcv_nxt = tp->rcv_nxt;
 		v->rcv_wup = tp->rcv_wup;
+		v->rcv_wnd = tp->rcv_wnd;
 		v->copied_seq = tp->copied_seq;
 		v->ts_offset = tp->tsoffset;
 		v->ts_recent = tp->rx_opt.ts_recent;
@@ -1006,6 +1047,7 @@ static __always_inline void way(struct relay_leg *d, const struct relay_tuple *o
 	d->handed_snd = from->write_seq;
 	d->handed_una = from->snd_una;
 	d->old_acked = from->snd_una == from->write_seq;
+	d->limit = from->rcv_wup + from->rcv_wnd;
 	d->ts_margin = TS_MARGIN_MS;
 	d->acked = d->folded = 0;
 	d->last_ns = bpf_ktime_get_coarse_ns();
@@ -1093,14 +1135,32 @@ static __always_inline __u64 delivered(const struct relay_pair *p, const struct 
 	return n - !!(n && (p->flags & (leg ? RELAY_FIN_ACKED0 : RELAY_FIN_ACKED1)));
 }
 
-static __always_inline __u64 take(struct relay_pair *p, struct relay_leg *d, int leg)
+/* Of @n acknowledged bytes, those that the socket had not under way at the hand-over: it has counted these as
+ * received. */
+static __always_inline __u64 relayed(const struct relay_leg *d, __u64 n)
 {
-	__u64 had = *(volatile __u64 *)&d->folded, now = delivered(p, d, leg);
+	__u32 old = d->handed_snd - d->handed_una;
 
-	/* Less by one when a FIN turned out to be among what was counted. */
-	if (now == had || __sync_val_compare_and_swap(&d->folded, had, now) != had)
-		return 0;
-	return now - had;
+	return n > old ? n - old : 0;
+}
+
+/* Adds to two counters what was acknowledged, and what of it was received, since the last time. */
+static __always_inline void take(struct relay_pair *p, struct relay_leg *d, int leg, __u64 *bytes,
+				 __u64 *received)
+{
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		__u64 had = *(volatile __u64 *)&d->folded, now = delivered(p, d, leg);
+
+		if (now == had)
+			return;
+		if (__sync_val_compare_and_swap(&d->folded, had, now) != had)
+			continue;
+		/* Less by one when a FIN turned out to be among what was counted. */
+		__sync_fetch_and_add(bytes, now - had);
+		__sync_fetch_and_add(received, relayed(d, now) - relayed(d, had));
+		return;
+	}
 }
 
 static long fold_one(__u32 i, void *ctx)
@@ -1108,7 +1168,7 @@ static long fold_one(__u32 i, void *ctx)
 	__u32 slot = *(__u32 *)ctx + i;
 	struct account_target *t;
 	struct relay_pair *p;
-	__u64 in, out, record, state;
+	__u64 record, state;
 
 	p = bpf_map_lookup_elem(&pairs, &slot);
 	if (!p)
@@ -1120,16 +1180,8 @@ static long fold_one(__u32 i, void *ctx)
 	t = bpf_map_lookup_elem(&targets, &record);
 	if (!t)
 		return 0;
-	in = take(p, &p->leg[1], 1);
-	out = take(p, &p->leg[0], 0);
-	if (in) {
-		__sync_fetch_and_add(&t->bytes_in, in);
-		__sync_fetch_and_add(&t->received_in, in);
-	}
-	if (out) {
-		__sync_fetch_and_add(&t->bytes_out, out);
-		__sync_fetch_and_add(&t->received_out, out);
-	}
+	take(p, &p->leg[1], 1, &t->bytes_in, &t->received_in);
+	take(p, &p->leg[0], 0, &t->bytes_out, &t->received_out);
 	return 0;
 }
 
