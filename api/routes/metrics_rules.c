@@ -134,6 +134,26 @@ static void target_rows(struct prom_family *f, const struct fleet_rule *r,
 			 4, i ? r->rule->n_targets - failed : failed);
 }
 
+/* By who moves their bytes; for rules that leave it to the kernel where that can. */
+static void path_rows(struct prom_family *f, const struct fleet_rule *r,
+		      const struct rule_labels *l)
+{
+	const struct rule_figures *fig = r->figures;
+
+	if (!rule_relay_wanted(r->rule) || (!fig && !r->activated))
+		return;
+	for (int i = 0; i < 2; i++)
+		prom_row(f,
+			 (const struct prom_label[]){{"client", l->client},
+						     {"owner", l->owner},
+						     {"path", i ? "user" : "kernel"},
+						     {"rule", l->rule}},
+			 4,
+			 !fig ? 0
+			 : i  ? fig->active_connections - fig->in_kernel
+			      : fig->in_kernel);
+}
+
 static void route_rows(struct prom_family *f, const struct fleet_rule *r,
 		       const struct rule_labels *l)
 {
@@ -213,6 +233,8 @@ static const struct rule_series rule_series[] = {
 	 bytes_in},
 	{"portunus_rule_bytes_out_total", "counter", "Bytes from targets, delivered to end users.",
 	 bytes_out},
+	{"portunus_rule_connections", "gauge",
+	 "Open connections by what relays them: the edge, or the kernel.", NULL, path_rows},
 	{"portunus_rule_denied_total", "counter",
 	 "Connections and datagrams that allow and deny refused.", denied},
 	{"portunus_rule_dns_failures_total", "counter", "Connections lost to name resolution.",

@@ -300,6 +300,7 @@ bool report_message_add(struct report_message *all, const struct rule_report *r,
 	s->flows_pending_drops = r->flows_pending_drops;
 	s->flows_moved = r->flows_moved;
 	s->denied = r->ended[END_DENIED];
+	s->in_kernel = (uint32_t)r->in_kernel;
 	if (r->limited) {
 		set_caps(&m->caps, &r->caps, ADMIT_RULE);
 		s->rate_limit = &m->caps.msg;

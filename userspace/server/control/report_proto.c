@@ -118,6 +118,8 @@ struct rule_figures *report_from_proto(const Portunus__V1__RuleStats *msg)
 	fig->denied = msg->denied;
 	fig->active_connections = msg->active_connections;
 	fig->active_flows = msg->active_flows;
+	fig->in_kernel = msg->in_kernel < msg->active_connections ? msg->in_kernel
+								  : msg->active_connections;
 	fig->hedge_wins = msg->hedge_wins;
 	fig->sni_exact = msg->sni_route_exact_total;
 	fig->sni_wildcard = msg->sni_route_wildcard_total;

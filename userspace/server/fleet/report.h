@@ -83,7 +83,8 @@ struct rule_figures {
 	uint64_t bytes_in, bytes_out, dns_failures, failovers;
 	uint64_t datagrams_in, datagrams_out, flows_dropped, flows_pending_drops, flows_moved;
 	uint32_t active_connections, active_flows;
-	uint64_t denied; /* connections and datagrams that allow and deny refused */
+	uint32_t in_kernel; /* of the connections, those that the kernel relays */
+	uint64_t denied;    /* connections and datagrams that allow and deny refused */
 	uint64_t sni_exact, sni_wildcard,
 		sni_fallback; /* connections by how they came to the rule */
 	uint64_t hedge_wins;  /* connections carried by a target dialled as a hedge */
