@@ -10,6 +10,9 @@ import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("PORTUNUS_BUILD", os.path.join(ROOT, "build"))
+# How much longer than usual to wait for what has to come: a build with a sanitizer is several times slower.
+# What stands for "in time" or "not yet" is measured by the test itself, and is the same for all builds.
+PATIENCE = float(os.environ.get("PORTUNUS_TEST_PATIENCE", "1"))
 
 cases = []
 
@@ -42,13 +45,14 @@ def true(value, what="condition"):
 
 def until(condition, what="condition", seconds=10, every=0.02):
     """Calls condition() until it returns something true, which is returned."""
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     while True:
         got = condition()
         if got:
             return got
         if time.monotonic() > end:
-            raise Failure(f"waited {seconds} s for {what() if callable(what) else what}")
+            raise Failure(f"waited {seconds:g} s for {what() if callable(what) else what}")
         time.sleep(every)
 
 

@@ -9,6 +9,7 @@ import argparse
 import fcntl
 import glob
 import json
+import math
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ import time
 import traceback
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "common"))
-from cases import BUILD, ROOT, Failure, Skip, check, equal, until  # pylint: disable=wrong-import-position,unused-import
+from cases import BUILD, PATIENCE, ROOT, Failure, Skip, check, equal, until  # pylint: disable=wrong-import-position,unused-import
 
 CLIENT = os.environ.get("PORTUNUS_CLIENT", os.path.join(BUILD, "portunus-client"))
 # Of a build with a sanitizer, whose runtime needs time, memory and system calls of its own.
@@ -163,6 +164,7 @@ class Process:
 
     def expect(self, event, since=0, seconds=10, count=1, **fields):
         """Waits for the count-th such event and returns it."""
+        seconds *= PATIENCE
         end = time.monotonic() + seconds
         while True:
             dead = self.popen.poll() is not None and not any(r.is_alive() for r in self.readers)
@@ -173,7 +175,7 @@ class Process:
             what = f"{event} {fields or ''}".rstrip() + (f" ×{count}" if count > 1 else "")
             check(not dead, f"no {what}: {os.path.basename(self.argv[0])} exited "
                             f"{self.popen.returncode}: {self.text()[-300:]}")
-            check(left > 0, f"no {what} within {seconds} s (had {len(found)})")
+            check(left > 0, f"no {what} within {seconds:g} s (had {len(found)})")
             with self.changed:
                 self.changed.wait(min(left, 0.1))
 
@@ -181,10 +183,11 @@ class Process:
         return self.popen.poll() is None
 
     def wait(self, seconds=10):
+        seconds *= PATIENCE
         try:
             rc = self.popen.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise Failure(f"{os.path.basename(self.argv[0])} still runs after {seconds} s") from None
+            raise Failure(f"{os.path.basename(self.argv[0])} still runs after {seconds:g} s") from None
         self._join()
         return rc
 
@@ -334,6 +337,7 @@ def _stop(signum, _frame):
 
 
 def _one(number, name, function, seconds, needs, lab, tmp):
+    seconds = math.ceil(seconds * PATIENCE)
     t = Case(name, lab, tempfile.mkdtemp(prefix="case-", dir=tmp))
     os.chmod(t.tmp, 0o755)
     verdict, why, tail = "ok", "", ""
@@ -359,11 +363,11 @@ def _one(number, name, function, seconds, needs, lab, tmp):
         f"  | {os.path.basename(p.argv[0])}: {line[:400]}\n"
         for p in t.processes for line in p.lines[-12:])
     try:
-        signal.alarm(20)
+        signal.alarm(math.ceil(20 * PATIENCE))
         t.close()
     except (Failure, OutOfTime) as e:
         if verdict != "not ok":
-            verdict, why = "not ok", str(e) or "cleaning up took more than 20 s"
+            verdict, why = "not ok", str(e) or "cleaning up took too long"
     finally:
         signal.alarm(0)
     why = " ".join(why.split())

@@ -6,7 +6,7 @@ import select
 import subprocess
 import time
 
-from rig import BUILD, equal
+from rig import BUILD, PATIENCE, equal
 
 TOOL = os.path.join(BUILD, "tools", "fake_edge")
 OURS = ("rule-update", "sni", "rule-options", "source-options", "range-targets", "stats-request", "replay-done", "version=9.9.9", "accounting=bpf")
@@ -55,7 +55,7 @@ class Edge:
 
     def wait(self, name, seconds=5.0, **match):
         """The next event of that name; takes it and what came before it off the list."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         seen = 0
         while True:
             for i, e in enumerate(self.events[seen:], seen):

@@ -16,7 +16,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "common"))
-from cases import BUILD, ROOT, Skip, case, equal, run, true, until  # pylint: disable=wrong-import-position,unused-import
+from cases import BUILD, PATIENCE, ROOT, Skip, case, equal, run, true, until  # pylint: disable=wrong-import-position,unused-import
 
 SERVER = os.path.join(BUILD, "portunus-server")
 TOKEN = "operator-token-of-the-tests"
@@ -87,7 +87,7 @@ class Server:
         return data != b""
 
     def wait_log(self, event, seconds=5.0):
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         seen = 0
         while True:
             for fields in self.log[seen:]:
