@@ -18,7 +18,7 @@ test("every page works by keyboard, with the focus visible", () =>
 		assert.deepEqual(focus, ["Push rule", "solid", "2px"]);
 		await page.keyboard.press("Enter");
 		await page.getByRole("heading", { name: "Push rule" }).waitFor();
-		await eventually("the heading has the focus", 1, () =>
+		await eventually("the heading has the focus", 5, () =>
 			page.evaluate(() => document.activeElement.tagName === "H1"),
 		);
 	}));

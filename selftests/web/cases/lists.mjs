@@ -106,11 +106,11 @@ test("the filter is in the address, and there again on Back", async () => {
 			await page.getByLabel("Edge", { exact: true }).selectOption("edge-01");
 			await page.getByLabel("State", { exact: true }).selectOption("active");
 			const rows = page.locator(".rules tbody tr:not([hidden])");
-			await eventually("one rule is shown", 2, async () => (await rows.count()) === 1);
+			await eventually("one rule is shown", 5, async () => (await rows.count()) === 1);
 			await rows.getByRole("link", { name: `#${rule.id}`, exact: true }).click();
 			await page.getByRole("heading", { name: `Rule #${rule.id}` }).waitFor();
 			await page.goBack();
-			await eventually("one rule is shown again", 2, async () => (await rows.count()) === 1);
+			await eventually("one rule is shown again", 5, async () => (await rows.count()) === 1);
 			assert.equal(await page.locator("input[type=search]").inputValue(), `:${rule.port}`);
 			await page.reload();
 			await rows.first().waitFor();

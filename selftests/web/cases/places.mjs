@@ -69,7 +69,7 @@ test("the page works below a path that a proxy takes away", async () => {
 				await page.getByLabel("Target 1: host").waitFor();
 				await page.getByRole("link", { name: "Rules", exact: true }).click();
 				await page.locator("input[type=search]").fill("edge-01");
-				await eventually("the filter is in the address", 2, async () =>
+				await eventually("the filter is in the address", 5, async () =>
 					page.url() === `${origin}/rules?q=edge-01`,
 				);
 				await page.getByRole("link", { name: "Overview" }).click();

@@ -19,7 +19,7 @@ test("a rule with two targets is pushed by clicking, reordered by keyboard and b
 			await page.getByLabel("Target 1: host").fill("127.0.0.1");
 			await page.getByLabel("Target 1: port").fill(String(b.port));
 			await page.getByRole("button", { name: "Add another target" }).click();
-			await eventually("the new row has the focus", 2, async () =>
+			await eventually("the new row has the focus", 5, async () =>
 				(await page.evaluate(() => document.activeElement.placeholder)) === "Target host or IP",
 			);
 			await page.keyboard.type("127.0.0.1");
@@ -29,7 +29,7 @@ test("a rule with two targets is pushed by clicking, reordered by keyboard and b
 			await page.getByLabel("Target 2: port").fill(String(a.port));
 			const hosts = () => page.locator(".target-row .port input").evaluateAll(x => x.map(i => Number(i.value)));
 			const order = (what, want) =>
-				eventually(`the order ${what}`, 2, async () => String(await hosts()) === String(want));
+				eventually(`the order ${what}`, 5, async () => String(await hosts()) === String(want));
 			await page.getByRole("button", { name: /^Move target 2/ }).focus();
 			await page.keyboard.press("ArrowUp");
 			await order("[a.port, b.port]", [a.port, b.port]);
@@ -41,7 +41,7 @@ test("a rule with two targets is pushed by clicking, reordered by keyboard and b
 			await page.mouse.move(to.x + 5, to.y + 10, { steps: 4 });
 			await page.mouse.up();
 			await order("[b.port, a.port]", [b.port, a.port]);
-			await eventually("the handle has the focus", 2, () =>
+			await eventually("the handle has the focus", 5, () =>
 				page.evaluate(() => document.activeElement.classList.contains("handle")),
 			);
 			await page.keyboard.press("ArrowUp");
@@ -81,7 +81,7 @@ test("what the server refuses is shown at its field", async () => {
 			await page.getByRole("button", { name: "Push rule" }).click();
 			await page.locator(".field", { has: page.getByLabel("Listen port") }).locator(".error").waitFor();
 			await page.getByText("Another rule of this edge already listens on this port.").first().waitFor();
-			await eventually("the summary has the focus", 2, () =>
+			await eventually("the summary has the focus", 5, () =>
 				page.evaluate(() => document.activeElement.classList.contains("summary")),
 			);
 			await page.locator(".summary").getByRole("button", { name: "Listen port" }).click();
@@ -96,7 +96,7 @@ test("the summary of errors stands first in the form, and has the focus", () =>
 	withPage(
 		async page => {
 			await page.getByRole("button", { name: "Push rule" }).click();
-			await eventually("the summary has the focus", 2, () =>
+			await eventually("the summary has the focus", 5, () =>
 				page.evaluate(() => document.activeElement === document.querySelector("form > :first-child")),
 			);
 			const text = await page.locator("form > :first-child").innerText();
@@ -148,7 +148,7 @@ test("a rule is edited: what changes is shown first, open connections stay", asy
 	});
 	open.on("error", () => {});
 	open.write("hello");
-	await eventually("the connection is open", 3, () => a.open.size > 0);
+	await eventually("the connection is open", 5, () => a.open.size > 0);
 	await withPage(
 		async page => {
 			const writes = [];
