@@ -13,8 +13,7 @@ import tempfile
 import threading
 import time
 
-from crowd import (Crowd, LogReader, ask, connection, cpu_seconds, enrol, keep_ports, memory_kib, push_all,
-                   rule)
+from crowd import Crowd, LogReader, ask, connection, cpu_seconds, enrol, memory_kib, push_all, rule
 from rig import BUILD, TOKEN, Server, eventually
 
 CLIENT = os.path.join(BUILD, "portunus-client")
@@ -291,10 +290,9 @@ def under_load(s, edges, rules_each, seconds):
 def crowd(edges, rules_each, seconds):
     """1,000 edges with 10 rules each, and what 10,000 rules mean for lists and restarts."""
     total = edges * rules_each
-    with Server() as s, contextlib.ExitStack() as stack:
+    with Server(fixed_ports=True) as s, contextlib.ExitStack() as stack:
         with LogReader(s):
             bundles = enrol(s, edges)
-            keep_ports(s)
             c = stack.enter_context(Crowd(bundles, spread=1000, reconnect=300))
             push_all(s, (rule(f"edge-{i:04}", 20000 + j) for i in range(1, edges + 1) for j in range(rules_each)))
             time.sleep(6)
@@ -319,10 +317,9 @@ def raw_get(server, path):
 def one_edge(rules):
     """The same number of rules at a single simulated edge, and a real edge under a restart."""
     rows = []
-    with Server() as s:
+    with Server(fixed_ports=True) as s:
         with LogReader(s):
             bundles = enrol(s, 1)
-            keep_ports(s)
         with Crowd(bundles, reconnect=100) as c:
             with LogReader(s):
                 t, _ = timed(lambda: push_all(s, (rule(NAME, 10000 + j) for j in range(rules))))
@@ -338,9 +335,8 @@ def restart_under_traffic(rules, seconds):
     """A real edge's listeners while its server is away and comes back."""
     sink = Sink()
     ports = free_ports(rules)
-    with Server() as s, RealEdge(s) as e:
+    with Server(fixed_ports=True) as s, RealEdge(s) as e:
         with LogReader(s):
-            keep_ports(s)
             push_all(s, (real_rule(p, sink) for p in ports))
         tried, failed, over = [0], [], threading.Event()
 

@@ -4,6 +4,8 @@
 selftests/net has a runner of its own on top of the expectations, since its cases hold namespaces.
 """
 import os
+import random
+import socket
 import sys
 import time
 import traceback
@@ -54,6 +56,20 @@ def until(condition, what="condition", seconds=10, every=0.02):
         if time.monotonic() > end:
             raise Failure(f"waited {seconds:g} s for {what() if callable(what) else what}")
         time.sleep(every)
+
+
+def free_port():
+    """A port of this machine that nobody has: of none that the kernel gives to whoever asks for any (ip(7),
+    ip_local_port_range), so that nobody gets it by accident before it is bound, or while its owner is away."""
+    for port in random.sample(range(23000, 32768), 1000):
+        try:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET, kind) as s:
+                    s.bind(("0.0.0.0", port))
+            return port
+        except OSError:
+            pass
+    raise Failure("no port is free")
 
 
 def run(*args):

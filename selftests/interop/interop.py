@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "common"))
-from cases import BUILD, ROOT, case, cases, equal, run  # pylint: disable=wrong-import-position,unused-import
+from cases import BUILD, ROOT, case, cases, equal, free_port, run, until  # pylint: disable=wrong-import-position,unused-import
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PEER = os.path.join(BUILD, "tools", "grpc_peer")

@@ -32,18 +32,6 @@ def ask(c, method, path, body=None):
     return r.status, json.loads(text) if text else None
 
 
-def keep_ports(server):
-    """The next start takes the ports of this one, so that edges find it again."""
-    path = os.path.join(server.data, "server.toml")
-    with open(path, encoding="utf-8") as f:
-        text = f.read()
-    for key, value in (("control_listen", server.grpc), ("operator_http_listen", server.http),
-                       ("metrics_listen", server.metrics)):
-        text = re.sub(rf'^{key} = .*$', f'{key} = "{value}"', text, flags=re.M)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-
-
 def enrol(server, n, prefix="edge-"):
     """Enrols n clients, PREFIX0001 on; a line for the tool for each."""
     c = connection(server)

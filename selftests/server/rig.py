@@ -16,7 +16,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "common"))
-from cases import BUILD, PATIENCE, ROOT, Skip, case, equal, run, true, until  # pylint: disable=wrong-import-position,unused-import
+from cases import BUILD, PATIENCE, ROOT, Skip, case, equal, free_port, run, true, until  # pylint: disable=wrong-import-position,unused-import
 
 SERVER = os.path.join(BUILD, "portunus-server")
 TOKEN = "operator-token-of-the-tests"
@@ -43,14 +43,15 @@ class Answer:
 
 
 class Server:
-    def __init__(self, toml="", token=TOKEN, start=True, args=(), env=None):
+    def __init__(self, toml="", token=TOKEN, start=True, args=(), env=None, fixed_ports=False):
+        """fixed_ports: over restarts edges find it where it was, as in real life."""
         # Not /tmp: that may be a tmpfs, which the server refuses.
         self.dir = tempfile.mkdtemp(prefix="portunus-server.", dir="/var/tmp")
         self.data = os.path.join(self.dir, "data")
         os.mkdir(self.data, 0o700)
         self.args, self.env = list(args), dict(env or {})
-        lines = ['control_listen = "127.0.0.1:0"', 'operator_http_listen = "127.0.0.1:0"',
-                 'metrics_listen = "127.0.0.1:0"']
+        lines = [f'{key} = "127.0.0.1:{free_port() if fixed_ports else 0}"'
+                 for key in ("control_listen", "operator_http_listen", "metrics_listen")]
         if token:
             lines.append(f'operator_token = "{token}"')
         with open(os.path.join(self.data, "server.toml"), "w", encoding="utf-8") as f:
@@ -119,13 +120,6 @@ class Server:
         equal(self.stop(), 0, "exit status of the server")
         self.log = []
         self.start()
-
-    def keep_control_port(self):
-        """From the next start on the edges find it where it was, as after a crash in real life."""
-        with open(self.data + "/server.toml", "r+", encoding="utf-8") as f:
-            text = f.read().replace('control_listen = "127.0.0.1:0"', f'control_listen = "{self.grpc}"')
-            f.seek(0)
-            f.write(text)
 
     def stored(self):
         """The size of its data directory, in bytes."""

@@ -6,25 +6,19 @@ import socket
 import subprocess
 import threading
 
-from rig import BUILD, Skip, equal, eventually
+from rig import BUILD, Skip, equal, eventually, free_port
 
 CLIENT = os.path.join(BUILD, "portunus-client")
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Backend:
-    """Answers each line with its name and the line."""
+    """Answers each line with its name and the line; dead, its port is nobody else's."""
 
-    def __init__(self, name, port=0):
+    def __init__(self, name, port=None):
         self.name, self.live, self.conns = name, True, []
         self.s = socket.socket()
         self.s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.s.bind(("127.0.0.1", port))
+        self.s.bind(("127.0.0.1", port or free_port()))
         self.s.listen(64)
         self.port = self.s.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()

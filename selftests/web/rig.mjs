@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A real server, real edges, backends and clients on loopback, and a browser that looks at them.
 import { spawn, spawnSync } from "node:child_process";
+import dgram from "node:dgram";
 import { closeSync, existsSync, mkdtempSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import net from "node:net";
@@ -27,13 +28,30 @@ export async function eventually(what, seconds, f) {
 	}
 }
 
-export function freePort() {
-	return new Promise(done => {
-		const s = net.createServer().listen(0, "127.0.0.1", () => {
-			const { port } = s.address();
-			s.close(() => done(port));
-		});
+/** Whether nobody has @port of this machine. */
+function isFree(port) {
+	const tcp = new Promise(done => {
+		const s = net.createServer();
+		s.once("error", () => done(false));
+		s.listen(port, "0.0.0.0", () => s.close(() => done(true)));
 	});
+	const udp = new Promise(done => {
+		const s = dgram.createSocket("udp4");
+		s.once("error", () => {
+			s.close();
+			done(false);
+		});
+		s.bind(port, "0.0.0.0", () => s.close(() => done(true)));
+	});
+	return Promise.all([tcp, udp]).then(free => free.every(Boolean));
+}
+
+/** A free port that the kernel gives to nobody who asks for any, also while its owner is away. */
+export async function freePort() {
+	for (;;) {
+		const port = 23000 + Math.floor(Math.random() * 9768);
+		if (await isFree(port)) return port;
+	}
 }
 
 function exit(child) {
@@ -169,7 +187,8 @@ export class Backend {
 		this.open = new Set();
 	}
 
-	start() {
+	async start() {
+		this.port ??= await freePort();
 		return new Promise((done, fail) => {
 			this.server = net.createServer(c => {
 				this.open.add(c);
@@ -179,10 +198,7 @@ export class Backend {
 				c.on("end", () => c.end());
 			});
 			this.server.once("error", fail);
-			this.server.listen(this.port ?? 0, "127.0.0.1", () => {
-				this.port = this.server.address().port;
-				done(this);
-			});
+			this.server.listen(this.port, "127.0.0.1", () => done(this));
 		});
 	}
 
@@ -246,7 +262,8 @@ export async function browse() {
 		browser,
 		async close() {
 			await browser.close();
-			rmSync(profile, { recursive: true, force: true });
+			// Children of the browser still write for a moment.
+			rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
 		},
 	};
 }
