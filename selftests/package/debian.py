@@ -68,11 +68,14 @@ def fetch(folder, packages):
     """All that a Debian of its own needs for these, by way of this machine's apt, as a source of packages."""
     os.makedirs(f"{folder}/partial")
     open(f"{folder}/status", "w", encoding="utf-8").close()
-    p = subprocess.run(["apt-get", "-q", "-y", "-o", f"Dir::State::status={folder}/status",
-                        "-o", f"Dir::Cache::archives={folder}", "-o", "APT::Sandbox::User=root",
-                        "-o", "APT::Install-Recommends=false", "--download-only", "install",
-                        "?essential", *BELONGS, *packages], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                       text=True, timeout=300, check=False)
+    try:
+        p = subprocess.run(["apt-get", "-q", "-y", "-o", f"Dir::State::status={folder}/status",
+                            "-o", f"Dir::Cache::archives={folder}", "-o", "APT::Sandbox::User=root",
+                            "-o", "APT::Install-Recommends=false", "-o", "Acquire::Retries=3", "--download-only",
+                            "install", "?essential", *BELONGS, *packages],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
+    except subprocess.TimeoutExpired:
+        raise Skip("apt-get brought no packages within 300 s") from None
     if p.returncode:
         raise Skip(f"apt-get brings no packages: {p.stdout.strip().splitlines()[-1]}")
     packed = output("apt-ftparchive", "packages", ".", cwd=folder)
@@ -93,12 +96,15 @@ def make_tree(where, packages):
     with tempfile.TemporaryDirectory(dir=os.path.dirname(where)) as source:
         fetch(source, packages)
         include = sorted({*BELONGS, *(d for p in packages for d in depends(p))})
-        # In namespaces of its own: however it ends, nothing stays mounted in the tree, nor runs in it.
-        output("unshare", "-m", "--propagation", "private", "-p", "--mount-proc", "-f", "--kill-child",
-               "mmdebstrap", "--mode=root", "--variant=essential", f"--include={','.join(include)}",
-               "--dpkgopt=force-unsafe-io", *(f"--dpkgopt=path-exclude=/usr/share/{d}/*"
-                                              for d in ("doc", "man", "locale", "zoneinfo")),
-               "here", where, f"deb [trusted=yes] copy://{source} ./", timeout=400)
+        skip = [f"--dpkgopt=path-exclude=/usr/share/{d}/*" for d in ("doc", "man", "locale", "zoneinfo")]
+        try:
+            # In namespaces of its own: however it ends, nothing stays mounted in the tree, nor runs in it.
+            output("unshare", "-m", "--propagation", "private", "-p", "--mount-proc", "-f", "--kill-child",
+                   "mmdebstrap", "--mode=root", "--variant=essential", f"--include={','.join(include)}",
+                   "--dpkgopt=force-unsafe-io", *skip, "here", where, f"deb [trusted=yes] copy://{source} ./",
+                   timeout=400)
+        except subprocess.TimeoutExpired:
+            raise Skip("mmdebstrap made no tree within 400 s") from None
 
 
 def cgroup(name):
