@@ -316,8 +316,9 @@ def tidy(prefix, tmp):
                 pass
     for name in names:
         subprocess.run(["ip", "netns", "del", name], **quiet)
-    for d in glob.glob(f"{BPFFS}/portunus/v*-{prefix}*"):
-        shutil.rmtree(d, ignore_errors=True)
+    for kind in ("v", "relay-v"):
+        for d in glob.glob(f"{BPFFS}/portunus/{kind}*-{prefix}*"):
+            shutil.rmtree(d, ignore_errors=True)
     for f in glob.glob(f"/run/portunus/client-{prefix}*"):
         os.unlink(f)
     for d in glob.glob(f"/sys/fs/cgroup/**/{prefix}*", recursive=True):
