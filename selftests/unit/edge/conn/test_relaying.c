@@ -11,7 +11,9 @@ struct pair {
 	int listener, client, target;
 	uint64_t sent, got; /* by the target, by the client */
 	int end;	    /* of the client's reading, as rig_read() says */
-	size_t share;	    /* the client reads so much a millisecond */
+	size_t share;	    /* the client reads so much a millisecond … */
+	uint64_t paced_ns;  /* … since then … */
+	uint64_t paced_at;  /* … when it had so much */
 };
 
 static bool connected(void *arg)
@@ -22,6 +24,28 @@ static bool connected(void *arg)
 	if (fd >= 0)
 		p->target = fd;
 	return p->target >= 0;
+}
+
+static bool reset_by_target(void *arg)
+{
+	return rig_ended(&((struct pair *)arg)->r, END_TARGET_RESET);
+}
+
+static bool idle_ended(void *arg)
+{
+	return rig_ended(&((struct pair *)arg)->r, END_IDLE);
+}
+
+static bool half_closed_ended(void *arg)
+{
+	return rig_ended(&((struct pair *)arg)->r, END_HALF_CLOSED);
+}
+
+/* Waits until @over; how long it has been then since @begun_ns, in ms. */
+static uint64_t ends_after_ms(struct pair *p, bool (*over)(void *arg), uint64_t begun_ns)
+{
+	assert_true(rig_until(&p->r.loop, 8000, over, p));
+	return (clock_mono_ns() - begun_ns) / NS_PER_MS;
 }
 
 static void open_pair(struct pair *p)
@@ -50,12 +74,26 @@ static void close_pair(struct pair *p)
 	rig_conn_close(&p->r);
 }
 
-/* The client reads its share; whether its stream has ended. */
+/* From now on the client reads @share bytes in each millisecond. */
+static void set_pace(struct pair *p, size_t share)
+{
+	p->share = share;
+	p->paced_ns = clock_mono_ns();
+	p->paced_at = p->got;
+}
+
+/*
+ * The client reads its share, and what it is behind with when the test did not run for a while: a
+ * pace that falls with the machine's load would be a pause to the edge. Whether its stream has ended.
+ */
 static bool client_reads(void *arg)
 {
 	struct pair *p = arg;
+	uint64_t ms = (clock_mono_ns() - p->paced_ns) / NS_PER_MS + 1;
+	uint64_t due = p->paced_at + ms * p->share;
 
-	p->end = rig_read(p->client, &p->got, p->share);
+	if (due > p->got)
+		p->end = rig_read(p->client, &p->got, (size_t)(due - p->got));
 	return p->end != 1;
 }
 
@@ -95,7 +133,7 @@ static void test_half_close(void **state)
 	rig_write(p.target, &down, 5000);
 	rig_spin(&p.r.loop, 20);
 	p.sent = down;
-	p.share = 65536;
+	set_pace(&p, 65536);
 	assert_true(rig_until(&p.r.loop, 1000, client_reads_all, &p));
 	close(p.target);
 	p.target = -1;
@@ -119,7 +157,7 @@ static void test_reset_after_data(void **state)
 	fill(&p, 3 << 20);
 	rig_reset(p.target);
 	p.target = -1;
-	p.share = 32768;
+	set_pace(&p, 32768);
 	assert_true(rig_until(&p.r.loop, 5000, client_reads, &p));
 	assert_int_equal(p.got, 3 << 20);
 	assert_int_equal(p.end, -ECONNRESET);
@@ -139,10 +177,10 @@ static void test_reset_after_fin(void **state)
 	rig_reset(p.target);
 	p.target = -1;
 	/* Too slow for the 2 s that a stall may last, but it never stalls. */
-	p.share = 800;
+	set_pace(&p, 600);
 	rig_until(&p.r.loop, 2600, client_reads, &p);
 	assert_int_equal(p.end, 1);
-	p.share = 65536;
+	set_pace(&p, 65536);
 	assert_true(rig_until(&p.r.loop, 5000, client_reads, &p));
 	assert_int_equal(p.got, 2 << 20);
 	close_pair(&p);
@@ -169,7 +207,7 @@ static void test_target_closed_client_sends(void **state)
 	rig_spin(&p.r.loop, 20);
 	rig_write(p.client, &up, up + 400000);
 	rig_spin(&p.r.loop, 5);
-	p.share = 32768;
+	set_pace(&p, 32768);
 	assert_true(rig_until(&p.r.loop, 5000, client_reads, &p));
 	assert_int_equal(p.got, 400000);
 	rig_spin(&p.r.loop, 50);
@@ -194,10 +232,10 @@ static void test_reset_slow_reader(void **state)
 	ioctl(p.target, SIOCOUTQ, &unacked);
 	rig_reset(p.target);
 	p.target = -1;
-	p.share = 150;
+	set_pace(&p, 150);
 	rig_until(&p.r.loop, 3500, client_reads, &p);
 	assert_int_equal(p.end, 1);
-	p.share = 65536;
+	set_pace(&p, 65536);
 	assert_true(rig_until(&p.r.loop, 5000, client_reads, &p));
 	assert_true(p.got >= p.sent - (uint64_t)unacked);
 	close_pair(&p);
@@ -207,15 +245,15 @@ static void test_reset_slow_reader(void **state)
 static void test_reset_stopped_reader(void **state)
 {
 	struct pair p;
+	uint64_t begun_ns, ms;
 
 	open_pair(&p);
 	fill(&p, 3 << 20);
+	begun_ns = clock_mono_ns();
 	rig_reset(p.target);
 	p.target = -1;
-	rig_spin(&p.r.loop, 1800);
-	assert_int_equal(rig_ended(&p.r, END_TARGET_RESET), 0);
-	rig_spin(&p.r.loop, 500);
-	assert_int_equal(rig_ended(&p.r, END_TARGET_RESET), 1);
+	ms = ends_after_ms(&p, reset_by_target, begun_ns);
+	assert_true(ms >= 1800 && ms < 5000);
 	close_pair(&p);
 }
 
@@ -271,12 +309,11 @@ static void open_timed_pair(struct pair *p, unsigned idle, unsigned half_close)
 static void test_idle_timeout(void **state)
 {
 	struct pair p;
+	uint64_t begun_ns = clock_mono_ns(), ms;
 
 	open_timed_pair(&p, 1, 0);
-	rig_spin(&p.r.loop, 800);
-	assert_int_equal(rig_ended(&p.r, END_IDLE), 0);
-	rig_spin(&p.r.loop, 400);
-	assert_int_equal(rig_ended(&p.r, END_IDLE), 1);
+	ms = ends_after_ms(&p, idle_ended, begun_ns);
+	assert_true(ms >= 950 && ms < 4000);
 	close_pair(&p);
 }
 
@@ -285,18 +322,17 @@ static void test_idle_slow_reader(void **state)
 {
 	struct pair p;
 
-	open_timed_pair(&p, 1, 0);
+	open_timed_pair(&p, 2, 0);
 	for (int i = 0; i < 60; i++) {
 		rig_write(p.target, &p.sent, 64 << 20);
 		rig_spin(&p.r.loop, 2);
 	}
-	p.share = 200;
-	rig_until(&p.r.loop, 2500, client_reads, &p);
+	set_pace(&p, 150);
+	rig_until(&p.r.loop, 5000, client_reads, &p);
 	assert_int_equal(p.end, 1);
 	assert_int_equal(rig_ended(&p.r, END_IDLE), 0);
 	/* One that has stopped reading moves nothing. */
-	rig_spin(&p.r.loop, 2100);
-	assert_int_equal(rig_ended(&p.r, END_IDLE), 1);
+	assert_true(rig_until(&p.r.loop, 8000, idle_ended, &p));
 	close_pair(&p);
 }
 
@@ -323,18 +359,17 @@ static void test_idle_late_look(void **state)
 static void test_half_close_timeout(void **state)
 {
 	struct pair p;
-	uint64_t down = 0;
+	uint64_t down = 0, begun_ns, ms;
 
-	open_timed_pair(&p, 0, 1);
-	rig_spin(&p.r.loop, 1100);
+	open_timed_pair(&p, 0, 2);
+	rig_spin(&p.r.loop, 2100);
 	assert_int_equal(atomic_load(&p.r.env.n), 1);
 	shutdown(p.client, SHUT_WR);
-	rig_spin(&p.r.loop, 700);
+	rig_spin(&p.r.loop, 1000);
+	begun_ns = clock_mono_ns();
 	rig_write(p.target, &down, 100);
-	rig_spin(&p.r.loop, 700);
-	assert_int_equal(atomic_load(&p.r.env.n), 1);
-	rig_spin(&p.r.loop, 500);
-	assert_int_equal(rig_ended(&p.r, END_HALF_CLOSED), 1);
+	ms = ends_after_ms(&p, half_closed_ended, begun_ns);
+	assert_true(ms >= 1900 && ms < 5000);
 	close_pair(&p);
 }
 
