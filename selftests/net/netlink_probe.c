@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Prints "ready", then the milliseconds since its start each time the network has changed, until
- * stdin ends: what test_netlink reads. A line on stdin stops the loop for 2 s, as a busy edge. */
+ * stdin ends: what test_netlink reads. */
 #include <event2/event.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -26,9 +26,7 @@ static void on_stdin(evutil_socket_t fd, short what, void *arg)
 	struct probe *p = arg;
 	char buf[64];
 
-	if (read(fd, buf, sizeof(buf)) > 0)
-		sleep(2);
-	else
+	if (read(fd, buf, sizeof(buf)) <= 0)
 		event_base_loopbreak(p->base);
 }
 
