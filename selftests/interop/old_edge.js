@@ -5,6 +5,7 @@
 // Commands of a run are lines of JSON on stdin:
 //   {"do":"ack","how":"active"|"none"|REASON,"anonymous":BOOL}      how pushes are answered from now on
 //   {"do":"status","status":{…}}   {"do":"report","stats":[…],"owners":[…]}   {"do":"end"}
+// and each is answered by the event "did".
 'use strict';
 const fs = require('fs');
 const readline = require('readline');
@@ -75,6 +76,7 @@ function run() {
   readline.createInterface({input: process.stdin}).on('line', (line) => {
     const o = JSON.parse(line);
     commands[o.do](o);
+    say('did', {what: o.do});
   }).on('close', () => call.cancel());
   if (version !== undefined)
     call.write({hello: {protocolVersion: '1.0.0', clientVersion: version, supportedProtocols: ['TCP', 'UDP'],
