@@ -355,7 +355,9 @@ int access_token_add(struct access *a, const char *name, enum role role, uint64_
 	row = row_of(&t);
 	tx = store_begin(a->store);
 	store_token_add(tx, &row);
-	return change(tx, &(struct token_change){.a = a, .t = t, .done = done, .arg = arg});
+	/* No sweep may have seen the old one's end: its sessions are not the new one's. */
+	return change(
+		tx, &(struct token_change){.a = a, .t = t, .ends = old, .done = done, .arg = arg});
 }
 
 int access_token_revoke(struct access *a, const char *name, store_done done, void *arg)

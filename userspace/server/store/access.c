@@ -46,6 +46,7 @@ void store_token_add(struct store_tx *tx, const struct store_token *t)
 		     "SELECT 1 FROM tokens WHERE name = ? AND revoked_ms = 0 AND"
 		     " (expires_ms = 0 OR expires_ms > ?)",
 		     "ti", t->name, t->created_ms);
+	store_sessions_delete_of(tx, t->name);
 	store_token_put(tx, t);
 }
 

@@ -148,7 +148,7 @@ struct store_token {
 int store_tokens(struct store *s, void (*row)(void *arg, const struct store_token *t), void *arg);
 /* In the place of one of that name. -EEXIST: another has the secret. */
 void store_token_put(struct store_tx *tx, const struct store_token *t);
-/* The same; -EEXIST also when one of that name lives at its created_ms. */
+/* The same, without any session of that name; -EEXIST also when one of it lives at its created_ms. */
 void store_token_add(struct store_tx *tx, const struct store_token *t);
 /* With its sessions. -ENOENT: no such token, or revoked; -EPERM: the last admin's that does not expire. */
 void store_token_revoke(struct store_tx *tx, const char *name, uint64_t revoked_ms);

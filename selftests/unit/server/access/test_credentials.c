@@ -270,6 +270,40 @@ static void a_token_ends_at_its_time_and_shows_its_use(void **state)
 			 0);
 }
 
+static void a_new_token_takes_over_no_session_of_its_name(void **state)
+{
+	struct fixture *f = *state;
+	char s[SECRET_TEXT_SIZE], signed_in[SECRET_TEXT_SIZE];
+	struct identity who;
+
+	/* No sweep has seen the first one's end: of a server that runs, and of one that did not. */
+	for (int restarted = 0; restarted < 2; restarted++) {
+		assert_int_equal(SETTLED(f->store, access_token_add(f->a, "bob", ROLE_VIEWER,
+								    clock_wall_ms() + 200, s,
+								    on_outcome, &o)),
+				 0);
+		assert_int_equal(SETTLED(f->store,
+					 access_login(f->a, s, signed_in, &who, on_outcome, &o)),
+				 0);
+		assert_int_equal(access_session(f->a, signed_in, &who), 0);
+		usleep(250000);
+		if (restarted)
+			reopen(f);
+		access_on_end(f->a, note_end, f);
+		f->ended = 0;
+		assert_int_equal(SETTLED(f->store, access_token_add(f->a, "bob", ROLE_OPERATOR, 0,
+								    s, on_outcome, &o)),
+				 0);
+		assert_int_equal(access_session(f->a, signed_in, &who), -EACCES);
+		assert_int_equal(f->ended, 2); /* the sign-in, and the token */
+		reopen(f);
+		assert_int_equal(access_session(f->a, signed_in, &who), -EACCES);
+		assert_int_equal(SETTLED(f->store,
+					 access_token_revoke(f->a, "bob", on_outcome, &o)),
+				 0);
+	}
+}
+
 static void sessions_end_with_their_token_or_their_time(void **state)
 {
 	struct fixture *f = *state;
@@ -405,6 +439,7 @@ int main(void)
 		TEST(the_token_of_the_file_follows_the_file),
 		TEST(nobody_signs_the_others_out),
 		TEST(a_token_ends_at_its_time_and_shows_its_use),
+		TEST(a_new_token_takes_over_no_session_of_its_name),
 		TEST(sessions_end_with_their_token_or_their_time),
 		TEST(settings_have_defaults),
 		TEST(settings_name_file_line_and_reason),
