@@ -98,12 +98,16 @@ static const struct call_transport http_transport = {
 static void place_call(struct call *c, struct http_conn *conn)
 {
 	const struct proxies *proxies = c->api->proxies;
+	const struct http_head *head = http_conn_head(conn);
+	const char *values[HTTP_FIELDS_MAX];
 	union addr client;
+	unsigned n;
 
-	proxies_client(proxies, &conn->addr, call_header(c, "X-Forwarded-For"), &client);
+	n = http_head_fields(head, "X-Forwarded-For", values);
+	proxies_client(proxies, &conn->addr, values, n, &client);
 	addr_text_host(&client, c->remote, sizeof(c->remote));
-	c->https = conn->ssl || (proxies_trust(proxies, &conn->addr) &&
-				 forwarded_https(call_header(c, "X-Forwarded-Proto")));
+	n = http_head_fields(head, "X-Forwarded-Proto", values);
+	c->https = conn->ssl || (proxies_trust(proxies, &conn->addr) && forwarded_https(values, n));
 }
 
 /* The target below the base path. Proxies pass that path on, or have taken it off. */

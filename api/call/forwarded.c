@@ -48,19 +48,24 @@ bool proxies_trust(const struct proxies *p, const union addr *a)
 	return false;
 }
 
+/* Of the first @len bytes of a list, without the blanks and commas at their end. */
+static size_t list_length(const char *list, size_t len)
+{
+	while (len && strchr(" \t,", list[len - 1]))
+		len--;
+	return len;
+}
+
 /* Reads the last entry of the first @len bytes of a list; *len becomes what is before it. */
 static bool last_entry(const char *list, size_t *len, union addr *out)
 {
-	size_t end = *len, start;
+	size_t end = *len, start = end;
 	uint16_t port;
 	char text[72];
 
-	while (end && strchr(" \t,", list[end - 1]))
-		end--;
-	start = end;
 	while (start && list[start - 1] != ',')
 		start--;
-	*len = start;
+	*len = list_length(list, start);
 	while (start < end && strchr(" \t", list[start]))
 		start++;
 	if (end - start == 0 || end - start >= sizeof(text))
@@ -73,24 +78,32 @@ static bool last_entry(const char *list, size_t *len, union addr *out)
 	return !addr_split(text, text, sizeof(text), &port) && !addr_parse_literal(text, 0, out);
 }
 
-void proxies_client(const struct proxies *p, const union addr *peer, const char *forwarded_for,
-		    union addr *out)
+void proxies_client(const struct proxies *p, const union addr *peer,
+		    const char *const *forwarded_for, unsigned n, union addr *out)
 {
-	size_t len = forwarded_for ? strlen(forwarded_for) : 0;
+	size_t len = 0;
 	union addr next;
 
 	*out = *peer;
-	while (proxies_trust(p, out) && len && last_entry(forwarded_for, &len, &next))
+	while (proxies_trust(p, out)) {
+		while (!len && n) {
+			n--;
+			len = list_length(forwarded_for[n], strlen(forwarded_for[n]));
+		}
+		if (!len || !last_entry(forwarded_for[n], &len, &next))
+			return;
 		*out = next;
+	}
 }
 
-bool forwarded_https(const char *forwarded_proto)
+bool forwarded_https(const char *const *forwarded_proto, unsigned n)
 {
-	const char *last = forwarded_proto ? strrchr(forwarded_proto, ',') : NULL;
+	const char *last;
 
-	last = last ? last + 1 : forwarded_proto;
-	if (!last)
+	if (!n)
 		return false;
+	last = strrchr(forwarded_proto[n - 1], ',');
+	last = last ? last + 1 : forwarded_proto[n - 1];
 	last += strspn(last, " \t");
 	return !strncasecmp(last, "https", 5) && !last[5 + strspn(last + 5, " \t")];
 }

@@ -17,13 +17,13 @@ void proxies_free(struct proxies *p);
 bool proxies_trust(const struct proxies *p, const union addr *a);
 
 /*
- * The address that is the request's, from its connection's @peer and the X-Forwarded-For (NULL: none)
- * that came with it: the last one that no trusted proxy has. What stands before it anybody can have
- * written.
+ * The address that is the request's, from its connection's @peer and the @n fields X-Forwarded-For
+ * that came with it, which are one list (RFC 9110, 5.3): the last one that no trusted proxy has. What
+ * stands before it anybody can have written.
  */
-void proxies_client(const struct proxies *p, const union addr *peer, const char *forwarded_for,
-		    union addr *out);
-/* Whether X-Forwarded-Proto says https; of several the last, which the nearest proxy has added. */
-bool forwarded_https(const char *forwarded_proto);
+void proxies_client(const struct proxies *p, const union addr *peer,
+		    const char *const *forwarded_for, unsigned n, union addr *out);
+/* Whether the fields X-Forwarded-Proto say https; of several the last, which the nearest proxy has added. */
+bool forwarded_https(const char *const *forwarded_proto, unsigned n);
 
 #endif

@@ -268,6 +268,17 @@ const char *http_head_field(const struct http_head *head, const char *name)
 	return NULL;
 }
 
+unsigned http_head_fields(const struct http_head *head, const char *name,
+			  const char *values[HTTP_FIELDS_MAX])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < head->n_fields; i++)
+		if (!strcasecmp(head->fields[i].name, name))
+			values[n++] = head->fields[i].value;
+	return n;
+}
+
 bool http_trailer_ok(const char *line, size_t len)
 {
 	/* What frames or routes a message must not come after it (RFC 9110, 6.5.1). */

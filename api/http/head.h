@@ -51,8 +51,11 @@ long http_head_end(const char *data, size_t len, size_t *scanned, const struct h
  */
 const struct http_wrong *http_head_parse(char *text, size_t len, struct http_head *out);
 
-/* The value of a field, or NULL. Names are compared without regard to case. */
+/* The value of the first field of that name, or NULL. Names are compared without regard to case. */
 const char *http_head_field(const struct http_head *head, const char *name);
+/* The values of all of them, in their order: how many. */
+unsigned http_head_fields(const struct http_head *head, const char *name,
+			  const char *values[HTTP_FIELDS_MAX]);
 
 /* Whether @line, of a trailer, is a field that may stand there. */
 bool http_trailer_ok(const char *line, size_t len);

@@ -17,8 +17,27 @@ static const char *client(const char *peer, const char *forwarded_for)
 	union addr a, out;
 
 	assert_int_equal(addr_parse_literal(peer, 1, &a), 0);
-	proxies_client(trusted, &a, forwarded_for, &out);
+	proxies_client(trusted, &a, &forwarded_for, forwarded_for ? 1 : 0, &out);
 	return addr_text_host(&out, text, sizeof(text));
+}
+
+/* Of three fields. */
+static const char *client_of(const char *first, const char *second, const char *third)
+{
+	const char *const fields[] = {first, second, third};
+	static char text[ADDR_TEXT_MAX];
+	union addr a, out;
+
+	assert_int_equal(addr_parse_literal("127.0.0.1", 1, &a), 0);
+	proxies_client(trusted, &a, fields, 3, &out);
+	return addr_text_host(&out, text, sizeof(text));
+}
+
+static bool https(const char *first, const char *second)
+{
+	const char *const fields[] = {first, second};
+
+	return forwarded_https(fields, second ? 2 : first ? 1 : 0);
 }
 
 static void the_last_address_that_is_no_proxy_counts(void **state)
@@ -40,14 +59,28 @@ static void strangers_are_not_believed(void **state)
 	assert_string_equal(client("127.0.0.1", "nonsense, 10.0.0.2"), "10.0.0.2");
 }
 
+static void several_fields_are_one_list(void **state)
+{
+	assert_string_equal(client_of("203.0.113.9", "203.0.113.8", "198.51.100.7"),
+			    "198.51.100.7");
+	assert_string_equal(client_of("203.0.113.9", "198.51.100.7, 10.0.0.1", "10.1.2.3"),
+			    "198.51.100.7");
+	assert_string_equal(client_of("203.0.113.9, 198.51.100.7", "", " , "), "198.51.100.7");
+	assert_string_equal(client_of("203.0.113.9", "nonsense", "10.0.0.2"), "10.0.0.2");
+	assert_string_equal(client_of("10.0.0.3", "10.0.0.2", "10.0.0.1"), "10.0.0.3");
+}
+
 static void the_scheme_is_what_the_nearest_proxy_says(void **state)
 {
-	assert_true(forwarded_https("https"));
-	assert_true(forwarded_https("http, HTTPS "));
-	assert_false(forwarded_https("https, http"));
-	assert_false(forwarded_https("httpsx"));
-	assert_false(forwarded_https(""));
-	assert_false(forwarded_https(NULL));
+	assert_true(https("https", NULL));
+	assert_true(https("http, HTTPS ", NULL));
+	assert_false(https("https, http", NULL));
+	assert_false(https("httpsx", NULL));
+	assert_false(https("", NULL));
+	assert_false(https(NULL, NULL));
+	assert_true(https("http", "https"));
+	assert_false(https("https", "http"));
+	assert_false(https("https", ""));
 }
 
 int main(void)
@@ -55,6 +88,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_address_that_is_no_proxy_counts),
 		cmocka_unit_test(strangers_are_not_believed),
+		cmocka_unit_test(several_fields_are_one_list),
 		cmocka_unit_test(the_scheme_is_what_the_nearest_proxy_says),
 	};
 	int failed;
