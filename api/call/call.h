@@ -46,7 +46,8 @@ struct call_transport {
 	void (*stream_send)(void *link, struct evbuffer *data); /* drains @data */
 	size_t (*stream_unread)(void *link);
 	void (*stream_end)(void *link, bool cut); /* @cut: at once, what is unread is lost */
-	/* @left is called once, when the client leaves before the answer or the stream's end. */
+	/* @left is called once, when the client leaves before the answer or the stream's end. One that has only
+	 * ended its own direction still waits for an answer; a stream ends with it. */
 	void (*on_left)(void *link, void (*left)(void *arg), void *arg);
 };
 

@@ -317,8 +317,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	if (c->ssl && (what & BEV_EVENT_ERROR) &&
 	    ERR_GET_REASON(bufferevent_get_openssl_error(bev)) == SSL_R_HTTP_REQUEST)
 		answer_plain(c);
-	/* Who has sent all that it wants to may still read. */
-	if ((what & BEV_EVENT_EOF) && (c->state <= CONN_BODY || c->state == CONN_ANSWERING)) {
+	/* Who has sent all that it wants to may still read; a stream has no end that it could wait for. */
+	if ((what & BEV_EVENT_EOF) && c->state <= CONN_ANSWERING) {
 		c->eof = true;
 		if (c->state <= CONN_BODY)
 			advance(c);

@@ -128,9 +128,12 @@ static void readers_that_do_not_read_make_room(void **state)
 
 static void a_client_that_leaves_is_told_of_once(void **state)
 {
+	const struct linger reset = {.l_onoff = 1};
 	int fd = ask("/wait");
 
 	assert_non_null(waiting);
+	/* Of an end alone nobody knows whether the other direction is read. */
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	close(fd);
 	for (int i = 0; i < 1000 && !left; i++)
 		event_base_loop(base, EVLOOP_ONCE);
@@ -140,6 +143,24 @@ static void a_client_that_leaves_is_told_of_once(void **state)
 	assert_int_equal(left, 2);
 	close(fd);
 	listener = NULL;
+}
+
+static void whoever_has_said_all_waits_for_the_answer(void **state)
+{
+	int fd = ask("/wait");
+	struct evbuffer *out = evbuffer_new();
+
+	shutdown(fd, SHUT_WR);
+	read_all(fd);
+	assert_int_equal(left, 0);
+	assert_non_null(waiting);
+	evbuffer_add(out, "late", 4);
+	http_conn_answer(waiting, 200, NULL, 0, out, false);
+	evbuffer_free(out);
+	assert_true(read_all(fd) > 4);
+	/* There is no next request, and no connection any more. */
+	assert_int_equal(recv(fd, &(char){0}, 1, MSG_DONTWAIT), 0);
+	close(fd);
 }
 
 static void an_answer_that_comes_late_is_sent(void **state)
@@ -163,6 +184,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(readers_that_do_not_read_make_room, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(a_client_that_leaves_is_told_of_once, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(whoever_has_said_all_waits_for_the_answer, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(an_answer_that_comes_late_is_sent, set_up,
 						tear_down),
