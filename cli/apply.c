@@ -100,14 +100,26 @@ static int is_as_seen(struct cli_args *a, const struct step *s, struct api_tag *
 				"rule %lld has been changed by somebody else meanwhile", s->id);
 }
 
-static int push(struct cli_args *a, json_t *body, long long *id)
+/* A rule that the edge refuses, or has not answered about, is stored all the same: *id is that one's too. */
+static int push(struct cli_args *a, json_t *body, long long *id, struct api_tag *said)
 {
 	json_t *answer = NULL;
-	int rc = api_call(a, "POST", "/v1/rules?strict=true", json_incref(body), &answer);
+	int rc = api_call_tagged(a, "POST", "/v1/rules?strict=true", json_incref(body), said,
+				 &answer);
 
 	if (!rc)
 		*id = number_of(answer, "rule_id");
+	else if (strcmp(said->code, "port_in_use")) /* it names the rule that is in the way */
+		*id = said->rule_id;
 	json_decref(answer);
+	return rc;
+}
+
+/* Of a change that got no answer of the server nobody knows whether it was made. */
+static int note_unknown(struct cli_args *a, int rc, const struct api_tag *said)
+{
+	if (rc == EXIT_OTHER && !said->code[0])
+		cli_note(a, "whether that was done is not known; apply the file again");
 	return rc;
 }
 
@@ -117,48 +129,74 @@ static int carry_out(struct cli_args *a, struct step *s)
 	char target[64];
 	int rc;
 
-	if (s->kind == STEP_ADD)
-		return push(a, s->is, &s->id);
+	if (s->kind == STEP_ADD) {
+		rc = push(a, s->is, &s->id, &tag);
+		s->done = s->id;
+		return note_unknown(a, rc, &tag);
+	}
 	rc = is_as_seen(a, s, &tag);
 	if (rc)
 		return rc;
 	target_of(s->id, s->is, target, sizeof(target));
-	return api_call_tagged(a, s->is ? "PUT" : "DELETE", target, json_incref(s->is), &tag, NULL);
+	rc = api_call_tagged(a, s->is ? "PUT" : "DELETE", target, json_incref(s->is), &tag, NULL);
+	/* A change that waits for the edge would take effect later. */
+	s->done = !rc || rc == EXIT_ACK_TIMEOUT;
+	return note_unknown(a, rc, &tag);
 }
 
-/* A rule that was removed comes back under another id: the old one is never given again. */
-static int undo(struct cli_args *a, struct step *s)
+/*
+ * A rule that was removed comes back under another id: the old one is never given again. What waits for a
+ * silent edge is stored, and takes the place of what waited before.
+ */
+static bool undo(struct cli_args *a, struct step *s)
 {
+	struct api_tag said = {""};
 	char target[64];
+	int rc;
 
-	if (s->kind == STEP_REMOVE)
-		return push(a, s->was, &s->id);
+	if (!s->done)
+		return true;
 	target_of(s->id, s->was, target, sizeof(target));
-	return api_call(a, s->was ? "PUT" : "DELETE", target, json_incref(s->was), NULL);
+	if (s->kind == STEP_REMOVE)
+		rc = push(a, s->was, &s->id, &said);
+	else if (s->was)
+		rc = api_call(a, "PUT", target, json_incref(s->was), NULL);
+	else
+		rc = api_call(a, "DELETE", target, NULL, NULL);
+	s->done = rc && rc != EXIT_ACK_TIMEOUT && (s->was || rc != EXIT_NOT_FOUND);
+	return !s->done;
+}
+
+static size_t count_done(const struct step *steps, size_t n)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < n; i++)
+		done += steps[i].done;
+	return done;
 }
 
 /* The steps of one edge, of which @n are the first: all of them, or none. */
 static int apply_edge(struct cli_args *a, struct step *steps, size_t n)
 {
-	size_t done = 0, back;
+	size_t begun = 0;
 	int rc = EXIT_OK;
 
-	for (; done < n && !rc; done += !rc) {
-		say(a, &steps[done]);
+	for (; begun < n && !rc; begun++) {
+		say(a, &steps[begun]);
 		if (!args_flag(a, "dry-run"))
-			rc = carry_out(a, &steps[done]);
+			rc = carry_out(a, &steps[begun]);
 	}
-	if (!rc || !done)
+	if (!rc || !count_done(steps, begun))
 		return rc;
-	for (back = done; back > 0 && !undo(a, &steps[back - 1]); back--)
+	for (size_t back = begun; back > 0 && undo(a, &steps[back - 1]); back--)
 		;
-	if (back)
+	if (count_done(steps, begun))
 		cli_failure(a, EXIT_OTHER, "not_undone",
 			    "%s: %zu changes could not be taken back; apply the file again",
-			    steps[0].rule->client, back);
+			    steps[0].rule->client, count_done(steps, begun));
 	else
-		cli_note(a, "%s: what had been changed before that is as it was",
-			 steps[0].rule->client);
+		cli_note(a, "%s: what had been changed is as it was", steps[0].rule->client);
 	return rc;
 }
 
@@ -198,6 +236,8 @@ int verb_apply(struct cli_args *a)
 		rc = apply_steps(a, &p);
 	if (!rc && p.n_steps && args_flag(a, "dry-run"))
 		rc = EXIT_CHANGES;
+	if (!rc)
+		rc = p.unserved;
 	json_decref(rows);
 	plan_free(&p);
 	return rc;

@@ -205,6 +205,27 @@ static struct step *add_step(struct plan *p, enum step_kind kind, enum stage sta
 	return s;
 }
 
+/* A rule that is as in the file and that the edge has refused, or not answered about, is not served. */
+static void note_unserved(struct cli_args *a, struct plan *p, const json_t *row)
+{
+	const json_t *state = json_object_get(row, "state");
+	const char *kind = text_of(state, "kind", ""), *client = text_of(row, "client_name", "");
+	long long id = number_of(row, "id"), port = number_of(row, "listen_port");
+	int rc = EXIT_OK;
+
+	if (!strcmp(kind, "failed"))
+		rc = cli_error(a, EXIT_ACTIVATION, "activation_failed",
+			       "rule %lld, port %lld of %s, is as in the file and has failed: %s",
+			       id, port, client, text_of(state, "reason", ""));
+	else if (!strcmp(kind, "pending"))
+		rc = cli_error(
+			a, EXIT_ACK_TIMEOUT, "ack_timeout",
+			"rule %lld, port %lld of %s, is as in the file and waits for the edge", id,
+			port, client);
+	if (!p->unserved)
+		p->unserved = rc;
+}
+
 /* What the file says of one rule that is there. One that is not in its place is *left, and looked for with
  * @moved where it may have gone. */
 static int compare_row(struct cli_args *a, struct plan *p, const json_t *row, bool moved,
@@ -225,6 +246,8 @@ static int compare_row(struct cli_args *a, struct plan *p, const json_t *row, bo
 	}
 	if (w)
 		w->found = true;
+	if (w && !changes)
+		note_unserved(a, p, row);
 	/* A rule of a kind that this program does not know stays as it is. */
 	if (!there || (w && !changes) || (!w && !args_flag(a, "prune"))) {
 		rule_free(there);

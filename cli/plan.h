@@ -32,6 +32,7 @@ struct step {
 	json_t *is;	  /* borrowed from wanted; NULL for STEP_REMOVE */
 	struct rule *own; /* what is there */
 	const struct rule *rule;
+	bool done; /* at least in part: there is something to take back */
 };
 
 struct plan {
@@ -40,6 +41,7 @@ struct plan {
 	size_t n;
 	struct step *steps; /* edge by edge, in the order in which they can be done */
 	size_t n_steps, room;
+	int unserved; /* the exit code for rules that are as in the file and that their edge does not serve */
 };
 
 /* Reads --file into the empty @p, which plan_free() frees in any case. 0, or the exit code. */

@@ -155,8 +155,8 @@ static void say_hint(int status, const char *code, const char *message)
 		fprintf(stderr, "hint: %s\n", hint);
 }
 
-/* Prints an error of the API; its message may repeat the code. */
-static int report_error(const struct cli_args *a, int status, const char *body)
+/* Prints an error of the API, and keeps it in @tag; its message may repeat the code. */
+static int report_error(const struct cli_args *a, int status, const char *body, struct api_tag *tag)
 {
 	json_t *o = json_loads(body, 0, NULL);
 	const json_t *e = o ? json_object_get(o, "error") : NULL;
@@ -170,6 +170,8 @@ static int report_error(const struct cli_args *a, int status, const char *body)
 				   "http: status %d, and no error of a Portunus server in it",
 				   status);
 	}
+	snprintf(tag->code, sizeof(tag->code), "%s", code);
+	tag->rule_id = number_of(e, "rule_id");
 	if (!strncmp(message, code, n) && message[n] == ':')
 		message += n + 1 + (message[n + 1] == ' ');
 	rc = exit_of(status, code);
@@ -245,13 +247,15 @@ int api_call_tagged(struct cli_args *a, const char *method, const char *target, 
 	struct cli_reply reply = {.status = 0, .etag = ""};
 	int err, rc = EXIT_OK;
 
+	tag->code[0] = '\0';
+	tag->rule_id = 0;
 	err = body && !text ? -ENOMEM : call_somewhere(a, &r, &reply);
 	json_decref(body);
 	free(text);
 	if (err)
 		return report_failure(a, err, &reply);
 	if (reply.status < 200 || reply.status > 299) {
-		rc = report_error(a, reply.status, reply.body);
+		rc = report_error(a, reply.status, reply.body, tag);
 	} else if (out) {
 		*out = *reply.body ? json_loads(reply.body, JSON_DECODE_ANY, NULL) : NULL;
 		if (*reply.body && !*out)
@@ -286,6 +290,7 @@ static int follow(struct cli_args *a, const struct place *p, const char *target,
 		  struct cli_reply *reply)
 {
 	int err = http_follow(&p->http, target, on_event, w, reply);
+	struct api_tag none = {""};
 
 	if (w->stopped)
 		return EXIT_OK;
@@ -294,7 +299,7 @@ static int follow(struct cli_args *a, const struct place *p, const char *target,
 	if (err || reply->status == 200 ||
 	    (w->ever && (reply->status >= 500 || reply->status == 404)))
 		return -1;
-	return report_error(a, reply->status, reply->body);
+	return report_error(a, reply->status, reply->body, &none);
 }
 
 int api_stream(struct cli_args *a, const char *target, int (*event)(void *arg, const char *data),

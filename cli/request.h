@@ -21,9 +21,15 @@ int api_call(struct cli_args *a, const char *method, const char *target, json_t 
 /* Of a thing as it was read; "" where nobody else can change it meanwhile. */
 struct api_tag {
 	char text[80];
+	/* Of an answer that was an error: its code ("": there was none), and the rule that it names, or 0. */
+	char code[48];
+	long long rule_id;
 };
 
-/* The same: a GET leaves in @tag what was read, anything else is done only if it still is so. */
+/*
+ * The same: a GET leaves in @tag what was read, anything else is done only if it still is so. An error
+ * leaves there what it says.
+ */
 int api_call_tagged(struct cli_args *a, const char *method, const char *target, json_t *body,
 		    struct api_tag *tag, json_t **out);
 /*

@@ -74,6 +74,8 @@ void wait_cancel(struct fleet_push *p, int status, const char *code, const char 
 	struct fleet_error err;
 
 	fleet_error_set(&err, status, code, "%s: %s", code, message);
+	if (strcmp(code, "rule_removed"))
+		err.rule_id = p->r->rule->id;
 	wait_end(p, &err);
 }
 
@@ -125,6 +127,7 @@ void wait_begin(struct fleet_push *p, struct fleet_rule *r, const struct rule *r
 		fleet_error_set(&p->outcome, 504, "ack_timeout",
 				"ack_timeout: the session ended before the rule was sent; it is "
 				"sent again when the edge reconnects");
+		p->outcome.rule_id = r->rule->id;
 		event_active(p->timeout, EV_TIMEOUT, 0);
 	}
 }
