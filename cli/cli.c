@@ -24,9 +24,10 @@
 /* Those without a help are accepted for existing scripts; the server refuses what it has not got. */
 #define OPTS_RULE                                                                                         \
 	{"protocol", "tcp|udp", "the protocol (tcp)"},                                                    \
-		{"target", "HOST:PORT[@PRIORITY][*WEIGHT][+v1|+v2[+unique_id]][+same-port]",              \
-		 "a target, up to eight; *: its share among those of the same priority; +: PROXY "        \
-		 "protocol"},                                                                             \
+		{"target", "HOST:PORT[@PRIORITY][*WEIGHT][+WORD]",                                        \
+		 "a target, up to eight; *: its share among those of the same priority; +v1, +v2, "       \
+		 "+v2+unique_id: PROXY protocol; +check=PORT: where checks connect; +same-port: of a "    \
+		 "range, one for all its ports"},                                                         \
 		{"targets-json", "ARRAY", "the targets as JSON"},                                         \
 		{"health-check-interval-secs", "N", "probe every target this often (1 to 3600)"},         \
 		{"prefer-ipv6", NULL, "try a name's IPv6 addresses first"},                               \

@@ -41,19 +41,29 @@ static bool split_target(const char *text, char *host, size_t size, const char *
 	return true;
 }
 
-/* A word behind a target's address: of one for all ports of a range, the version of a header, or what that
- * says besides. The server knows which words there are. */
-static void add_word(json_t *target, const char *word)
+/* A word behind a target's address: of one for all ports of a range, the port that its checks connect to, the
+ * version of a header, or what that says besides. The server knows which other words there are. */
+static bool add_word(json_t *target, const char *word)
 {
+	static const char check[] = "check=";
+	unsigned long long port;
+
+	if (!strncmp(word, check, sizeof(check) - 1)) {
+		if (!parse_u64(word + sizeof(check) - 1, 1, UINT16_MAX, &port))
+			return false;
+		json_object_set_new(target, "health_check_port", json_integer((json_int_t)port));
+		return true;
+	}
 	if (!strcmp(word, "same-port"))
 		json_object_set_new(target, "same_port", json_true());
 	else if (!json_object_get(target, "proxy_protocol"))
 		json_object_set_new(target, "proxy_protocol", json_string(word));
 	else
 		json_object_set_new(target, "proxy_protocol_tlvs", json_pack("[s]", word));
+	return true;
 }
 
-/* host:port[@priority][*weight][+word]… as a target of the body, or NULL. */
+/* host:port[@priority][*weight][+word[=port]]… as a target of the body, or NULL. */
 static json_t *parse_target(const char *text)
 {
 	char spec[300], host[270], *words, *word, *star, *at;
@@ -82,8 +92,12 @@ static json_t *parse_target(const char *text)
 		json_object_set_new(o, "priority", json_integer((json_int_t)priority));
 	if (o && star)
 		json_object_set_new(o, "weight", json_integer((json_int_t)weight));
-	while (o && (word = strsep(&words, "+")))
-		add_word(o, word);
+	while (o && (word = strsep(&words, "+"))) {
+		if (add_word(o, word))
+			continue;
+		json_decref(o);
+		return NULL;
+	}
 	return o;
 }
 
@@ -128,7 +142,7 @@ static int add_targets(const struct cli_args *a, json_t *body)
 			json_decref(list);
 			return cli_error(
 				a, EXIT_INVALID, "invalid_target",
-				"'%s' is not host:port[@priority][*weight][+v1|+v2[+unique_id]][+same-port]",
+				"'%s' is not host:port[@priority][*weight][+v1|+v2[+unique_id]][+check=port][+same-port]",
 				a->options[i].value);
 		}
 		json_array_append_new(list, target);
