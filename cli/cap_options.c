@@ -52,6 +52,10 @@ int cap_options(const struct cli_args *a, json_t *limit, unsigned *n)
 
 		if (!text)
 			continue;
+		if (!*text) {
+			json_object_del(limit, options[i].key);
+			continue;
+		}
 		if (!(options[i].bytes ? parse_bytes(text, options[i].max, &value)
 				       : parse_u64(text, 0, options[i].max, &value)))
 			return usage_error(a, "invalid value '%s' for '--%s'", text,

@@ -22,8 +22,8 @@
 	}
 
 /*
- * Puts the caps that were given into @limit; *@n (may be NULL) is their number. K, M, G and T are powers
- * of 1024. 0, or the exit code after an error was printed.
+ * Puts the caps that were given into @limit, and takes out those given empty; *@n (may be NULL) is the
+ * number of the first. K, M, G and T are powers of 1024. 0, or the exit code after an error was printed.
  */
 int cap_options(const struct cli_args *a, json_t *limit, unsigned *n);
 /* Whether any was given. */

@@ -197,6 +197,7 @@ static const struct number_option number_options[] = {
 	{"udp-reply-timeout-ms", "udp_reply_timeout_ms", 0, UINT32_MAX},
 };
 
+/* An empty number takes the old one away. */
 static int add_numbers(const struct cli_args *a, json_t *body)
 {
 	for (size_t i = 0; i < sizeof(number_options) / sizeof(number_options[0]); i++) {
@@ -206,6 +207,10 @@ static int add_numbers(const struct cli_args *a, json_t *body)
 
 		if (!text)
 			continue;
+		if (!*text) {
+			json_object_del(body, o->key);
+			continue;
+		}
 		if (!parse_u64(text, o->min, o->max, &n)) {
 			/* The one that is a number of the wrong size and has a code of its own. */
 			if (o->max == 3600 && parse_u64(text, 0, UINT64_MAX, &n)) {
@@ -222,11 +227,16 @@ static int add_numbers(const struct cli_args *a, json_t *body)
 /* Beside those that the rule has. */
 static int add_caps(const struct cli_args *a, json_t *body)
 {
+	int rc;
+
 	if (!cap_options_given(a))
 		return EXIT_OK;
 	if (!json_object_get(body, "rate_limit"))
 		json_object_set_new(body, "rate_limit", json_object());
-	return cap_options(a, json_object_get(body, "rate_limit"), NULL);
+	rc = cap_options(a, json_object_get(body, "rate_limit"), NULL);
+	if (!json_object_size(json_object_get(body, "rate_limit")))
+		json_object_del(body, "rate_limit");
+	return rc;
 }
 
 /* Each list that is given takes the place of the old one; a single empty value takes it away. */
@@ -281,7 +291,8 @@ static int add_words(const struct cli_args *a, json_t *body)
 	if (non_tls)
 		json_object_set_new(body, "fallback_non_tls", json_boolean(*non_tls == 't'));
 	if (address)
-		json_object_set_new(body, "listen_address", json_string(address));
+		json_object_set_new(body, "listen_address",
+				    *address ? json_string(address) : json_null());
 	add_rule_words(a, body);
 	if (accept)
 		json_object_set_new(body, "accept_proxy", json_string(accept));
@@ -295,6 +306,8 @@ static int add_words(const struct cli_args *a, json_t *body)
 		json_object_set_new(body, "relay", *relay ? json_string(relay) : json_null());
 	if (args_flag(a, "prefer-ipv6"))
 		json_object_set_new(body, "prefer_ipv6", json_true());
+	if (args_flag(a, "no-prefer-ipv6"))
+		json_object_del(body, "prefer_ipv6");
 	return EXIT_OK;
 }
 
@@ -329,30 +342,45 @@ static int add_eject(const struct cli_args *a, json_t *body)
 	return EXIT_OK;
 }
 
+/* An empty text takes the old one away. */
+static void set_text(json_t *o, const char *key, const char *text)
+{
+	if (text && *text)
+		json_object_set_new(o, key, json_string(text));
+	else if (text)
+		json_object_del(o, key);
+}
+
 /* What checks say; what is not given stays as it was. */
 static int add_health_check(const struct cli_args *a, json_t *body)
 {
 	const char *send = args_option(a, "health-check-send");
 	const char *expect = args_option(a, "health-check-expect");
 	const char *port = args_option(a, "health-check-port");
-	bool tls = args_flag(a, "health-check-tls");
+	bool tls = args_flag(a, "health-check-tls"), plain = args_flag(a, "no-health-check-tls");
 	json_t *talk = json_object_get(body, "health_check");
 	unsigned long long n = 0;
 
-	if (!send && !expect && !port && !tls)
+	if (!send && !expect && !port && !tls && !plain)
 		return EXIT_OK;
-	if (port && !parse_u64(port, 0, UINT16_MAX, &n))
+	if (port && *port && !parse_u64(port, 0, UINT16_MAX, &n))
 		return usage_error(a, "invalid value '%s' for '--health-check-port'", port);
 	talk = talk ? json_copy(talk) : json_object();
-	if (send)
-		json_object_set_new(talk, "send", json_string(send));
-	if (expect)
-		json_object_set_new(talk, "expect", json_string(expect));
+	set_text(talk, "send", send);
+	set_text(talk, "expect", expect);
 	if (tls)
 		json_object_set_new(talk, "tls", json_true());
-	if (port)
+	if (plain)
+		json_object_del(talk, "tls");
+	if (port && *port)
 		json_object_set_new(talk, "port", json_integer((json_int_t)n));
-	json_object_set_new(body, "health_check", talk);
+	else if (port)
+		json_object_del(talk, "port");
+	if (json_object_size(talk))
+		json_object_set(body, "health_check", talk);
+	else
+		json_object_del(body, "health_check");
+	json_decref(talk);
 	return EXIT_OK;
 }
 
