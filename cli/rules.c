@@ -118,6 +118,49 @@ static void add_sni_and_headers(struct table *t, const json_t *r)
 		table_cell(t, "PROXY %u", headers);
 }
 
+/* Bytes a second in units of 1024: "900", "512K", "10.0M". */
+static void rate_text(char *out, size_t size, long long n)
+{
+	if (n < 1 << 10)
+		snprintf(out, size, "%lld", n);
+	else if (n < 1 << 20)
+		snprintf(out, size, "%lldK", n >> 10);
+	else
+		snprintf(out, size, "%.1fM", (double)n / (1 << 20));
+}
+
+/* What a rule may do: "↓10.0M·↑512K·50/s·≤200". */
+static void add_caps(struct table *t, const json_t *r)
+{
+	static const struct {
+		const char *key, *before, *after;
+		bool bytes;
+	} parts[] = {
+		{"bandwidth_in_bps", "↓", "", true},
+		{"bandwidth_out_bps", "↑", "", true},
+		{"new_connections_per_sec", "", "/s", false},
+		{"concurrent_connections", "≤", "", false},
+	};
+	const json_t *limit = json_object_get(r, "rate_limit");
+	char text[160] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		long long n = number_of(limit, parts[i].key);
+		char number[32];
+
+		if (!json_is_integer(json_object_get(limit, parts[i].key)))
+			continue;
+		if (parts[i].bytes)
+			rate_text(number, sizeof(number), n);
+		else
+			snprintf(number, sizeof(number), "%lld", n);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%s%s", len ? "·" : "",
+					parts[i].before, number, parts[i].after);
+	}
+	table_cell(t, "%s", len ? text : "-");
+}
+
 static void add_rule(struct table *t, const json_t *r)
 {
 	const json_t *state = json_object_get(r, "state");
@@ -136,7 +179,7 @@ static void add_rule(struct table *t, const json_t *r)
 	table_cell(t, "%s:%lld%s", text_of(r, "target_host", "-"), number_of(r, "target_port"),
 		   more);
 	add_sni_and_headers(t, r);
-	table_cell(t, "-");
+	add_caps(t, r);
 	table_cell(t, "%s%s%s", text_of(state, "kind", "-"),
 		   json_object_get(state, "reason") ? ":" : "", text_of(state, "reason", ""));
 }
