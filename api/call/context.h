@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "api/call/histogram.h"
+#include "lib/base/log_budget.h"
 
 /*
  * What every call works on: the parts of the server, and the API's own settings and counters. One
@@ -53,12 +54,8 @@ struct api {
 	struct histogram pushes, refreshes;	    /* how long pushes and fresh figures took */
 	const struct ssl_ctx_st *tls, *control_tls; /* of the two listeners; NULL: none */
 	struct throttle *sign_ins;
-	struct slices *slices; /* long answers in the making */
-	/* Log lines about strangers: how many since then, and how many were left out. */
-	struct {
-		uint64_t since_ns, left_out;
-		unsigned lines;
-	} strangers;
+	struct slices *slices;	     /* long answers in the making */
+	struct log_budget strangers; /* log lines about them */
 	LIST_HEAD(, stream) streams; /* subscribers; of routes/stream.c */
 };
 

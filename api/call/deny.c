@@ -10,8 +10,6 @@
 #include "lib/base/log.h"
 #include "lib/base/utf8.h"
 
-#define LOG_PERIOD (10 * NS_PER_SEC)
-#define LOG_LINES  20
 #define PATH_SHOWN 256
 
 static void count(struct api *api, const char *code)
@@ -26,38 +24,18 @@ static void count(struct api *api, const char *code)
 	}
 }
 
-/*
- * Whoever has no credential makes the log grow by so many lines in a period, not more; the first line
- * of the next period says how many were left out.
- */
-static bool may_log(struct api *api)
-{
-	uint64_t now = clock_mono_ns();
-
-	if (now - api->strangers.since_ns > LOG_PERIOD) {
-		api->strangers.since_ns = now;
-		api->strangers.lines = 0;
-	}
-	if (api->strangers.lines++ < LOG_LINES)
-		return true;
-	api->strangers.left_out++;
-	return false;
-}
-
 static void say(struct call *c, const char *code)
 {
 	char path[PATH_SHOWN + 1];
 	bool stranger = !c->who.name[0];
+	uint64_t left_out = 0;
 
-	if (stranger && !may_log(c->api))
+	if (stranger && !log_budget_take(&c->api->strangers, clock_mono_ns(), &left_out))
 		return;
 	utf8_copy(path, sizeof(path), c->path, strlen(c->path));
 	log_event(LOG_WARN, "operator.denied", LOGF_STR("actor", c->who.name),
 		  LOGF_STR("path", path), LOGF_STR("reason", code),
-		  LOGF_STR("remote_addr", c->remote),
-		  LOGF_UINT("left_out", stranger ? c->api->strangers.left_out : 0));
-	if (stranger)
-		c->api->strangers.left_out = 0;
+		  LOGF_STR("remote_addr", c->remote), LOGF_UINT("left_out", left_out));
 }
 
 void deny(struct call *c, int status, const char *code, const char *fmt, ...)

@@ -18,6 +18,7 @@
 #include "lib/base/late_bind.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/log_budget.h"
 
 #define SWEEP_MS	250
 #define ACCEPT_BATCH	32 /* then others have their turn */
@@ -44,6 +45,7 @@ struct http_listener {
 	struct event *accept, *resume, *sweep;
 	struct event *held; /* their turn, after everybody else's */
 	uint64_t swept_ns;
+	struct log_budget pauses; /* log lines about them */
 };
 
 static const struct http_wrong no_room = {503, "too_many_connections",
@@ -166,6 +168,16 @@ static void add_conn(struct http_listener *l, int fd, const union addr *addr)
 	}
 }
 
+/* Strangers alone can take every descriptor, and a pause is short. */
+static void say_paused(struct http_listener *l, int err)
+{
+	uint64_t left_out;
+
+	if (log_budget_take(&l->pauses, clock_mono_ns(), &left_out))
+		log_event(LOG_WARN, "api.accept_paused", LOGF_STR("error", strerror(err)),
+			  LOGF_UINT("left_out", left_out));
+}
+
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
 	const struct timeval pause = {.tv_usec = ACCEPT_PAUSE_MS * 1000};
@@ -181,8 +193,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 			   errno == ENOBUFS) {
 			/* It would fail again at once, for ever: the sockets wait in the kernel. */
-			log_event(LOG_WARN, "api.accept_paused",
-				  LOGF_STR("error", strerror(errno)));
+			say_paused(l, errno);
 			event_del(l->accept);
 			event_add(l->resume, &pause);
 			return;

@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/late_bind.h"
 #include "lib/base/log.h"
+#include "lib/base/log_budget.h"
 #include "lib/grpc/conn.h"
 #include "lib/grpc/handshake.h"
 
@@ -43,7 +44,7 @@ struct grpc_server {
 	struct event *stopped;
 	uint16_t port;
 	bool stopping;
-	bool accept_failing; /* has been logged */
+	struct log_budget failures; /* log lines about accepting */
 	struct grpc_server_figures figures;
 	uint64_t told_ns; /* when missing room was last logged, and the figures then */
 	struct grpc_server_figures told;
@@ -215,18 +216,26 @@ static int add_conn(struct grpc_server *s, int fd, const union addr *peer)
 	return 0;
 }
 
+static void say_failed(struct grpc_server *s, const char *reason)
+{
+	uint64_t left_out;
+
+	if (log_budget_take(&s->failures, clock_mono_ns(), &left_out))
+		log_event(LOG_WARN, "grpc.accept_failed", LOGF_STR("reason", reason),
+			  LOGF_UINT("left_out", left_out));
+}
+
 static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len,
 		      void *arg)
 {
 	struct grpc_server *s = arg;
 	union addr peer = {0};
 
-	s->accept_failing = false;
 	memcpy(&peer, sa, (size_t)len < sizeof(peer) ? (size_t)len : sizeof(peer));
 	if (!make_room(s, &peer))
 		close(fd);
 	else if (add_conn(s, fd, &peer))
-		log_event(LOG_WARN, "grpc.accept_failed", LOGF_STR("reason", "out of memory"));
+		say_failed(s, "out of memory");
 }
 
 /* Without a pause the loop would spin: the connection stays in the backlog and wakes us again. */
@@ -235,10 +244,7 @@ static void on_accept_error(struct evconnlistener *l, void *arg)
 	struct grpc_server *s = arg;
 	const struct timeval pause = {.tv_usec = ACCEPT_PAUSE_MS * 1000};
 
-	if (!s->accept_failing)
-		log_event(LOG_WARN, "grpc.accept_failed",
-			  LOGF_STR("reason", strerror(EVUTIL_SOCKET_ERROR())));
-	s->accept_failing = true;
+	say_failed(s, strerror(EVUTIL_SOCKET_ERROR()));
 	evconnlistener_disable(l);
 	evtimer_add(s->resume, &pause);
 }

@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/grpc/grpc.h"
 #include "lib/base/log.h"
+#include "lib/base/log_budget.h"
 #include "lib/wire/capability.h"
 #include "lib/wire/portunus.pb-c.h"
 #include "lib/wire/text.h"
@@ -34,6 +35,7 @@
 struct sessions {
 	struct sessions_config config;
 	struct enroll *enroll;
+	struct log_budget strangers; /* log lines about them */
 };
 
 /*
@@ -427,9 +429,12 @@ static void hello_late(evutil_socket_t fd, short what, void *arg)
 static void refuse(struct sessions *s, struct grpc_call *call, enum auth_failure why,
 		   const char *text, const char *peer)
 {
+	uint64_t left_out;
+
 	s->config.auth_failures[why]++;
-	log_event(LOG_WARN, "control.auth_failed", LOGF_STR("reason", text),
-		  LOGF_STR("remote_addr", peer));
+	if (log_budget_take(&s->strangers, clock_mono_ns(), &left_out))
+		log_event(LOG_WARN, "control.auth_failed", LOGF_STR("reason", text),
+			  LOGF_STR("remote_addr", peer), LOGF_UINT("left_out", left_out));
 	grpc_call_finish(call, why == AUTH_INTERNAL ? GRPC_INTERNAL : GRPC_UNAUTHENTICATED, text);
 }
 

@@ -12,6 +12,7 @@
 #include "lib/tls/enroll_uri.h"
 #include "lib/base/hex.h"
 #include "lib/base/log.h"
+#include "lib/base/log_budget.h"
 #include "lib/rule/rule.h"
 #include "lib/base/secret.h"
 #include "lib/tls/tls.h"
@@ -30,6 +31,7 @@ struct enroll {
 	char *cert_path, *advertised;
 	bool any_host;
 	union addr grpc;
+	struct log_budget strangers; /* log lines about them */
 };
 
 struct enroll *enroll_new(struct store *store, struct fleet *fleet,
@@ -305,8 +307,11 @@ static void fill_row(void *arg, struct store_audit *row)
 
 static void note_refusal(struct enroll *e, const char *peer, const struct fleet_error *err)
 {
-	log_event(LOG_WARN, "enrollment.refused", LOGF_STR("reason", err->e.code),
-		  LOGF_STR("remote_addr", peer));
+	uint64_t left_out;
+
+	if (log_budget_take(&e->strangers, clock_mono_ns(), &left_out))
+		log_event(LOG_WARN, "enrollment.refused", LOGF_STR("reason", err->e.code),
+			  LOGF_STR("remote_addr", peer), LOGF_UINT("left_out", left_out));
 	audit_add(e->audit, &(struct store_audit){
 				    .actor = AUDIT_ANONYMOUS,
 				    .method = "ENROLL",
