@@ -103,6 +103,102 @@ test("another PROXY header is a change of its target, and keeps its priority", (
 	]);
 });
 
+test("what a header says besides goes with the header", () => {
+	const r = rule({
+		targets: [
+			target("a", { proxy_protocol: "v2", proxy_protocol_tlvs: ["unique_id"] }),
+			target("b", { priority: 3 }),
+		],
+	});
+	const d = draftOf(r);
+	assert.deepEqual(changesOf(r, d), []);
+	assert.deepEqual(changeBody(r, d).targets, [
+		{
+			host: "a",
+			port: 443,
+			priority: 0,
+			proxy_protocol: "v2",
+			proxy_protocol_tlvs: ["unique_id"],
+		},
+		{ host: "b", port: 443, priority: 3 },
+	]);
+	const [a, b] = d.targets;
+	if (!a || !b) throw new Error("two targets");
+	d.targets = [
+		{ ...a, proxy: "" },
+		{ ...b, proxy: "v2+unique_id" },
+	];
+	assert.deepEqual(changesOf(r, d), [
+		{
+			field: "targets",
+			from: ["a:443 +v2+unique_id", "b:443"],
+			to: ["a:443", "b:443 +v2+unique_id"],
+		},
+	]);
+	assert.deepEqual(changeBody(r, d).targets, [
+		{ host: "a", port: 443, priority: 0 },
+		{
+			host: "b",
+			port: 443,
+			priority: 3,
+			proxy_protocol: "v2",
+			proxy_protocol_tlvs: ["unique_id"],
+		},
+	]);
+	assert.deepEqual(
+		(changeBody(r, { ...draftOf(r), protocol: "udp" }).targets as object[])[0],
+		{ host: "a", port: 443, priority: 0 },
+	);
+});
+
+test("a target's own settings are shown, changed and taken away", () => {
+	const r = rule({
+		listen_port_end: 8445,
+		targets: [
+			target("a", { health_check_port: 9000, same_port: true }),
+			target("b", { priority: 3, health_check_port: null }),
+		],
+	});
+	const d = draftOf(r);
+	assert.deepEqual(
+		d.targets.map(x => x.more),
+		[{ health_check_port: "9000", same_port: "1" }, {}],
+	);
+	assert.deepEqual(changesOf(r, d), []);
+	assert.deepEqual((changeBody(r, d).targets as object[])[0], {
+		host: "a",
+		port: 443,
+		priority: 0,
+		health_check_port: 9000,
+		same_port: true,
+	});
+	d.targets = d.targets.map(x => ({
+		...x,
+		more: { health_check_port: x.host === "a" ? " " : "09001" },
+	}));
+	assert.deepEqual(changesOf(r, d), [
+		{
+			field: "targets",
+			from: ["a:443 +check=9000 +same-port", "b:443"],
+			to: ["a:443", "b:443 +check=9001"],
+		},
+	]);
+	assert.deepEqual(changeBody(r, d).targets, [
+		{ host: "a", port: 443, priority: 0 },
+		{ host: "b", port: 443, priority: 3, health_check_port: 9001 },
+	]);
+});
+
+test("what does not concern a lone target or a single port is kept, or goes with the range", () => {
+	const lone = rule({ targets: [target("a", { health_check_port: 9000 })] });
+	assert.deepEqual(changeBody(lone, draftOf(lone)).targets, [
+		{ host: "a", port: 443, priority: 0, health_check_port: 9000 },
+	]);
+	const range = rule({ listen_port_end: 8445, targets: [target("a", { same_port: true })] });
+	const d = { ...draftOf(range), listenPort: "8443" };
+	assert.deepEqual(changeBody(range, d).targets, [{ host: "a", port: 443, priority: 0 }]);
+});
+
 test("equal priorities are ties, and stay as they were", () => {
 	const r = rule({
 		balance: "round_robin",

@@ -43,6 +43,35 @@ test("what is wrong is said at its field", () => {
 	assert.deepEqual(fields(draft([["[::1]", "1"]])), []);
 });
 
+test("a target's own settings are checked, sent, and called by their names", () => {
+	const d = draft([
+		["a", "1"],
+		["b", "2"],
+	]);
+	d.targets = d.targets.map(x => ({
+		...x,
+		more: { health_check_port: x.host === "a" ? "65536" : " 9001 ", same_port: "1" },
+	}));
+	assert.deepEqual(fields(d), ["targets.0.health_check_port"]);
+	assert.deepEqual(draftBody(d).targets, [
+		{ host: "a", port: 1, priority: 0, health_check_port: 65536 },
+		{ host: "b", port: 2, priority: 1, health_check_port: 9001 },
+	]);
+	assert.deepEqual((draftBody({ ...d, listenPort: "10-12" }).targets as object[])[1], {
+		host: "b",
+		port: 2,
+		priority: 1,
+		health_check_port: 9001,
+		same_port: true,
+	});
+	for (const [message, field] of [
+		["targets[1].health_check_port: must be 1..65535", "targets.1.health_check_port"],
+		["targets[0].proxy_protocol_tlvs: needs proxy_protocol", "targets.0.proxy"],
+		["targets[1].same_port: is of a range", "targets.1.same_port"],
+	] as const)
+		assert.equal(fieldOfError("option_conflict", message), field);
+});
+
 test("the same target twice, whatever its spelling", () => {
 	const errors = checkDraft(
 		draft([

@@ -280,6 +280,11 @@ test("targets that share are pushed, seen, and failed back by hand", async () =>
 			await page.getByLabel("When a better target is back").selectOption("manual");
 			await page.getByLabel("Target 2 shares with target 1").check();
 			await page.getByLabel("Target 1: weight").fill("3");
+			await page.getByLabel("Target 1: health-check port").fill("0");
+			await page.getByRole("button", { name: "Push rule" }).click();
+			await page.locator(".field", { has: page.getByLabel("Target 1: health-check port") }).locator(".error").waitFor();
+			await page.getByLabel("Target 1: health-check port").fill(String(a.port));
+			await page.getByLabel("Target 1: PROXY protocol").selectOption("v2+unique_id");
 			await shot(page, "push-shared");
 			assert.deepEqual(await axe(page), []);
 			await page.getByRole("button", { name: "Push rule" }).click();
@@ -301,6 +306,9 @@ test("targets that share are pushed, seen, and failed back by hand", async () =>
 		},
 		{ path: "/rules/new" },
 	);
+	const [first, second] = (await world.server.call("GET", `/v1/rules/${id}`)).targets;
+	assert.deepEqual([first.health_check_port, first.proxy_protocol_tlvs], [a.port, ["unique_id"]]);
+	assert.deepEqual([second.health_check_port ?? null, second.proxy_protocol_tlvs], [null, undefined]);
 	await dropRule({ id, backends: [a, b, c] });
 });
 

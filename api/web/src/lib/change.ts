@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Changing a rule: the form made from it, what is sent back, and what that changes. Pure.
-import { draftBody, isShared, normal, type RuleDraft } from "./form";
-import { applies, MEMBERS, OPTIONS, plain, valuesOf } from "./options";
-import { endpoint } from "./rule";
+import { draftBody, isShared, normal, type RuleDraft, targetApplies } from "./form";
+import {
+	applies,
+	MEMBERS,
+	OPTIONS,
+	plain,
+	TARGET_OPTIONS,
+	targetValues,
+	valuesOf,
+} from "./options";
+import { endpoint, headerText } from "./rule";
 import type { Rule } from "./types";
 
 /** What a row of the list says about a rule beside the rule itself. */
@@ -21,9 +29,24 @@ const OF_THE_ROW = new Set([
 	"warnings",
 ]);
 
-const OF_THE_TARGET = new Set(["host", "port", "priority", "health", "proxy_protocol"]);
-/** Where nothing is shared the form does not show weights, and keeps them. */
-const OF_THE_SHARER = new Set([...OF_THE_TARGET, "weight"]);
+const OF_THE_TARGET = [
+	"host",
+	"port",
+	"priority",
+	"health",
+	"proxy_protocol",
+	"proxy_protocol_tlvs",
+];
+
+/** What the form decides of a target. What it does not show, as weights where nothing is shared, stays. */
+function decided(d: RuleDraft): Set<string> {
+	const options = TARGET_OPTIONS.filter(o => o.range || targetApplies(o, d));
+	return new Set([
+		...OF_THE_TARGET,
+		...(isShared(d) ? ["weight"] : []),
+		...options.map(o => o.member),
+	]);
+}
 
 type Json = Record<string, unknown>;
 
@@ -46,9 +69,10 @@ export function draftOf(rule: Rule): RuleDraft {
 			key,
 			host: x.host,
 			port: String(x.port),
-			proxy: x.proxy_protocol ?? "",
+			proxy: headerText(x),
 			weight: (x.weight ?? 1) > 1 ? String(x.weight) : "",
 			tied: key > 0 && x.priority === rule.targets[key - 1]?.priority,
+			more: targetValues(x),
 		})),
 		options: valuesOf(rule),
 	};
@@ -62,6 +86,9 @@ function sameTargets(rule: Rule, d: RuleDraft): boolean {
 	return names(rule.targets) === names(d.targets);
 }
 
+/** As the command line writes them. */
+const SHORT: Record<string, string> = { health_check_port: "check", same_port: "same-port" };
+
 /** The rows as the difference names them: "a:443 ×4 +v2", and "= b:443" of the same priority. */
 function named(d: RuleDraft): string[] {
 	return d.targets.map((x, i) => {
@@ -69,6 +96,13 @@ function named(d: RuleDraft): string[] {
 		if (i > 0 && x.tied && isShared(d)) parts.unshift("=");
 		if (Number(x.weight) > 1 && isShared(d)) parts.push(`×${Number(x.weight)}`);
 		if (x.proxy && d.protocol === "tcp") parts.push(`+${x.proxy}`);
+		for (const o of TARGET_OPTIONS) {
+			const text = x.more?.[o.member]?.trim();
+			if (text && targetApplies(o, d))
+				parts.push(
+					`+${SHORT[o.member]}${o.kind === "flag" ? "" : `=${Number(text)}`}`,
+				);
+		}
 		return parts.join(" ");
 	});
 }
@@ -84,7 +118,7 @@ export function changeBody(rule: Rule, d: RuleDraft): Json {
 		const draft = d.targets[i];
 		const old = rule.targets.find(x => draft && normal(x) === normal(draft));
 		return {
-			...(old && others(old, isShared(d) ? OF_THE_SHARER : OF_THE_TARGET)),
+			...(old && others(old, decided(d))),
 			...row,
 			// Equal priorities are the operator's own; only a new order makes new ones.
 			...(kept && old && { priority: old.priority }),

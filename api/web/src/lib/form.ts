@@ -6,6 +6,9 @@ import {
 	OPTIONS,
 	type Protocol,
 	setOptions,
+	TARGET_OPTIONS,
+	type TargetOption,
+	targetJson,
 	type Values,
 	wholeIn,
 } from "./options";
@@ -18,12 +21,14 @@ export interface TargetDraft {
 	key: number;
 	host: string;
 	port: string;
-	/** "", "v1" or "v2" */
+	/** "", "v1", "v2", or "v2" and what its header says besides: "v2+unique_id" */
 	proxy: string;
 	/** Its share where new connections are shared; "" is 1. */
 	weight: string;
 	/** Of the same priority as the row above. */
 	tied: boolean;
+	/** Its options by their members; a draft of an older page has none. */
+	more?: Values;
 }
 
 export interface RuleDraft {
@@ -60,6 +65,47 @@ function priorities(d: RuleDraft): number[] {
 		if (!(i > 0 && x.tied && isShared(d))) priority++;
 		return priority;
 	});
+}
+
+export function targetApplies(o: TargetOption, d: RuleDraft): boolean {
+	const ports = portsOf(d.listenPort);
+	return (
+		(!o.several || d.targets.length > 1) &&
+		(!o.range || (ports !== null && ports.last > ports.first))
+	);
+}
+
+function checkTargetOptions(d: RuleDraft): FieldError[] {
+	const errors: FieldError[] = [];
+	d.targets.forEach((x, i) => {
+		for (const o of TARGET_OPTIONS) {
+			const text = x.more?.[o.member]?.trim();
+			if (!text || o.kind !== "number" || !targetApplies(o, d)) continue;
+			const [min, max] = [o.min ?? 0, o.max ?? 0];
+			if (!wholeIn(text, min, max))
+				errors.push({
+					field: `targets.${i}.${o.member}`,
+					key: "error.between",
+					params: { min, max },
+				});
+		}
+	});
+	return errors;
+}
+
+/** The options of a row that are set and apply. */
+function targetOptions(x: TargetDraft, d: RuleDraft): Record<string, unknown> {
+	const set = TARGET_OPTIONS.filter(o => x.more?.[o.member]?.trim() && targetApplies(o, d));
+	return Object.fromEntries(
+		set.map(o => [o.member, targetJson(o, x.more?.[o.member] ?? "")]),
+	);
+}
+
+/** The header of a row: its version, and what it says besides. */
+function headerOf(x: TargetDraft, d: RuleDraft): Record<string, unknown> {
+	const [version, ...tlvs] = d.protocol === "tcp" ? x.proxy.split("+") : [];
+	if (!version) return {};
+	return { proxy_protocol: version, ...(tlvs.length > 0 && { proxy_protocol_tlvs: tlvs }) };
 }
 
 function checkTargets(targets: TargetDraft[]): FieldError[] {
@@ -111,7 +157,7 @@ export function checkDraft(d: RuleDraft): FieldError[] {
 	if (!d.edge) errors.push({ field: "edge", key: "error.edge" });
 	const ports = portsOf(d.listenPort);
 	if (!ports) errors.push({ field: "listen_port", key: "error.port" });
-	errors.push(...checkTargets(d.targets));
+	errors.push(...checkTargets(d.targets), ...checkTargetOptions(d));
 	for (const o of OPTIONS)
 		if (applies(o, d) && isWrong(o, d.options[o.path] ?? ""))
 			errors.push({
@@ -137,7 +183,8 @@ export function draftBody(d: RuleDraft): Record<string, unknown> {
 			port: Number(t.port),
 			priority: priority[i],
 			...(shared && Number(t.weight) > 1 && { weight: Number(t.weight) }),
-			...(t.proxy && d.protocol === "tcp" && { proxy_protocol: t.proxy }),
+			...headerOf(t, d),
+			...targetOptions(t, d),
 		})),
 	};
 	setOptions(body, d.options, d);
@@ -166,7 +213,13 @@ const FIELD_OF_CODE: Record<string, string> = {
 };
 
 /** What a field of a target's row is called after in the API. */
-const MEMBERS: Record<string, string> = { port: "port", proxy_protocol: "proxy", weight: "weight" };
+const MEMBERS: Record<string, string> = {
+	port: "port",
+	proxy_protocol: "proxy",
+	proxy_protocol_tlvs: "proxy",
+	weight: "weight",
+	...Object.fromEntries(TARGET_OPTIONS.map(o => [o.member, o.member])),
+};
 
 /** Puts an answer of the server at the field that it is about. */
 export function fieldOfError(code: string, message: string): string {

@@ -218,6 +218,23 @@ export const OPTIONS: readonly Option[] = [
 	{ path: "listen_interface", kind: "text", group: "listen", fixed: true },
 ];
 
+/** A setting of one target that may be left blank. */
+export interface TargetOption {
+	member: string;
+	kind: "number" | "flag";
+	min?: number;
+	max?: number;
+	/** Means nothing with a single target; one that has it keeps it. */
+	several?: boolean;
+	/** Means nothing with a single port, and is refused there. */
+	range?: boolean;
+}
+
+export const TARGET_OPTIONS: readonly TargetOption[] = [
+	{ member: "health_check_port", kind: "number", min: 1, max: 65535, several: true },
+	{ member: "same_port", kind: "flag", range: true },
+];
+
 export const INTERVAL = OPTIONS[0] as Option;
 
 /** What the form has for each option, by its path; "" or nothing is the default, a flag is "1". */
@@ -334,6 +351,20 @@ export function valuesOf(rule: object): Values {
 		const value = get(rule, o.path);
 		if (value === undefined || value === null || value === false) continue;
 		values[o.path] = textOf(o, value);
+	}
+	return values;
+}
+
+export function targetJson(o: TargetOption, text: string): unknown {
+	return o.kind === "flag" ? true : Number(text);
+}
+
+/** What a target of the server says, as the form shows it. */
+export function targetValues(target: object): Values {
+	const values: Values = {};
+	for (const o of TARGET_OPTIONS) {
+		const value = get(target, o.member);
+		if (value) values[o.member] = o.kind === "flag" ? "1" : String(value);
 	}
 	return values;
 }

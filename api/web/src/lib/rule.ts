@@ -35,6 +35,13 @@ export function parseState(state: unknown): RuleState {
 	return { kind: "unknown", reason: "" };
 }
 
+/** The header of the PROXY protocol that a target gets: "v2+unique_id"; "": none. */
+export function headerText(x: Pick<Target, "proxy_protocol" | "proxy_protocol_tlvs">): string {
+	return x.proxy_protocol
+		? [x.proxy_protocol, ...(x.proxy_protocol_tlvs ?? [])].join("+")
+		: "";
+}
+
 export type HealthKind = "healthy" | "failed" | "unknown";
 
 /** The rows of the stream; none before the edge's first report, when all their figures are zero. */

@@ -15,7 +15,10 @@ export interface Target {
 	port: number;
 	priority: number;
 	proxy_protocol?: "v1" | "v2" | null;
+	proxy_protocol_tlvs?: string[];
 	weight?: number;
+	health_check_port?: number | null;
+	same_port?: boolean;
 	health: Health | null;
 }
 

@@ -4,8 +4,23 @@ import { useRef, useState } from "preact/hooks";
 import { type Key, t } from "../i18n";
 import { ApiError } from "../lib/api";
 import type { Draft } from "../lib/draft";
-import { checkDraft, type FieldError, fieldOfError, isShared, type RuleDraft } from "../lib/form";
-import { applies, GROUPS, INTERVAL, OPTIONS, type Option, type Protocol } from "../lib/options";
+import {
+	checkDraft,
+	type FieldError,
+	fieldOfError,
+	isShared,
+	type RuleDraft,
+	targetApplies,
+} from "../lib/form";
+import {
+	applies,
+	GROUPS,
+	INTERVAL,
+	OPTIONS,
+	type Option,
+	type Protocol,
+	TARGET_OPTIONS,
+} from "../lib/options";
 import { Link } from "../lib/router";
 import { errorText } from "../words/codes";
 import { Field, Select } from "./field";
@@ -21,7 +36,7 @@ const LABELS: Record<string, Key> = {
 
 /** What a field is called: "targets.0.host" is the first target's host. */
 export function labelOf(field: string): string {
-	const row = /^targets\.(\d+)\.(host|port|proxy|weight)$/.exec(field);
+	const row = /^targets\.(\d+)\.(\w+)$/.exec(field);
 	if (row) return t(`push.${row[2]}_n` as Key, { n: Number(row[1]) + 1 });
 	const key = LABELS[field];
 	if (key) return t(key);
@@ -157,14 +172,85 @@ function OptionField({ option, draft, set, errorAt }: OptionProps) {
 	);
 }
 
+/** What may be said of one target beside its row. */
+function TargetFields({ draft, set, errorAt }: FieldsProps) {
+	const shown = TARGET_OPTIONS.filter(o => targetApplies(o, draft));
+	const change = (key: number, member: string, text: string) =>
+		set({
+			targets: draft.targets.map(x =>
+				x.key === key ? { ...x, more: { ...x.more, [member]: text } } : x,
+			),
+		});
+	if (shown.length === 0) return null;
+	return (
+		<fieldset>
+			<legend>{t("option_group.targets")}</legend>
+			<div class="grid">
+				{draft.targets.flatMap((x, i) =>
+					shown.map(o => (
+						<TargetField
+							key={`${x.key} ${o.member}`}
+							flag={o.kind === "flag"}
+							name={`targets.${i}.${o.member}`}
+							value={x.more?.[o.member] ?? ""}
+							change={text =>
+								change(x.key, o.member, text)
+							}
+							errorAt={errorAt}
+						/>
+					)),
+				)}
+			</div>
+		</fieldset>
+	);
+}
+
+interface TargetFieldProps {
+	flag: boolean;
+	name: string;
+	value: string;
+	change: (text: string) => void;
+	errorAt: (field: string) => string | undefined;
+}
+
+function TargetField({ flag, name, value, change, errorAt }: TargetFieldProps) {
+	if (flag)
+		return (
+			<label class="check">
+				<input
+					type="checkbox"
+					checked={value === "1"}
+					onChange={e => change(e.currentTarget.checked ? "1" : "")}
+				/>
+				{labelOf(name)}
+			</label>
+		);
+	return (
+		<Field
+			label={labelOf(name)}
+			name={name}
+			inputMode="numeric"
+			value={value}
+			onValue={change}
+			hint={t("push.health_check_port_hint")}
+			error={errorAt(name)}
+		/>
+	);
+}
+
 function MoreSettings(p: FieldsProps) {
 	const shown = OPTIONS.filter(
 		o => o !== INTERVAL && applies(o, p.draft) && !(o.fixed && p.fixed),
 	);
-	const wrong = shown.some(o => p.errorAt(o.path));
+	const wrong =
+		shown.some(o => p.errorAt(o.path)) ||
+		p.draft.targets.some((_, i) =>
+			TARGET_OPTIONS.some(o => p.errorAt(`targets.${i}.${o.member}`)),
+		);
 	return (
 		<details open={wrong || undefined}>
 			<summary>{t("push.more")}</summary>
+			<TargetFields {...p} />
 			{GROUPS.map(group => {
 				const options = shown.filter(o => o.group === group);
 				return (

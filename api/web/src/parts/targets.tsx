@@ -8,7 +8,26 @@ import { Field, Select } from "./field";
 let nextKey = 1;
 
 export function newTarget(from: Partial<TargetDraft> = {}): TargetDraft {
-	return { host: "", port: "", proxy: "", weight: "", tied: false, ...from, key: nextKey++ };
+	return {
+		host: "",
+		port: "",
+		proxy: "",
+		weight: "",
+		tied: false,
+		more: {},
+		...from,
+		key: nextKey++,
+	};
+}
+
+/** With what the rule has already, should this page not know it. */
+function headers(now: string): [string, string][] {
+	const known = ["", "v1", "v2", "v2+unique_id"];
+	const names: Record<string, string> = {
+		"": t("push.proxy_none"),
+		"v2+unique_id": t("push.proxy_unique_id"),
+	};
+	return [...new Set([...known, now])].map(x => [x, names[x] ?? `PROXY ${x}`]);
 }
 
 interface RowProps {
@@ -82,11 +101,7 @@ function TargetRow(p: RowProps) {
 					value={target.proxy}
 					onValue={proxy => p.onChange({ ...target, proxy })}
 					error={p.errorAt(`targets.${index}.proxy`)}
-					options={[
-						["", t("push.proxy_none")],
-						["v1", "PROXY v1"],
-						["v2", "PROXY v2"],
-					]}
+					options={headers(target.proxy)}
 					class="proxy"
 				/>
 			)}

@@ -3,7 +3,15 @@
 import { t } from "../i18n";
 import { bitRate, bytes, count } from "../lib/format";
 import { lang } from "../lib/preferences";
-import { choiceOf, endpoint, type HealthKind, liveRows, parseState, takersOf } from "../lib/rule";
+import {
+	choiceOf,
+	endpoint,
+	type HealthKind,
+	headerText,
+	liveRows,
+	parseState,
+	takersOf,
+} from "../lib/rule";
 import { Series } from "../lib/series";
 import type { Kernel, Rule, Stats, Target, TargetStats } from "../lib/types";
 import { Badge } from "./basics";
@@ -73,7 +81,7 @@ function Row(p: RowProps) {
 						)}{" "}
 						{target.proxy_protocol && (
 							<Badge tone="plain">
-								{`PROXY ${target.proxy_protocol}`}
+								{`PROXY ${headerText(target)}`}
 							</Badge>
 						)}{" "}
 						{takes && (

@@ -35,6 +35,7 @@ export const form = {
 	"push.port_n": "Target {n}: port",
 	"push.proxy_n": "Target {n}: PROXY protocol",
 	"push.proxy_none": "no PROXY header",
+	"push.proxy_unique_id": "PROXY v2 + id",
 	"push.move": "Move target {n} of {all}: arrow keys up and down",
 	"push.moved": "Target is now number {n} of {all}.",
 	"push.remove_target": "Remove target {n}",
@@ -124,6 +125,10 @@ export const form = {
 		"Only TLS clients that ask for this name, or for *.example.org and the like; other rules may share the port. Blank: all clients, or those that no other rule of the port wants.",
 	"option.fallback_non_tls": "Also what is not TLS, on a port that is shared by names",
 	"option.health_check_proxy": "Health checks send a PROXY header",
+	"option_group.targets": "Of one target",
+	"push.health_check_port_n": "Target {n}: health-check port",
+	"push.health_check_port_hint": "Blank: the rule's port for checks, else the target's own.",
+	"push.same_port_n": "Target {n}: one port for all of the range",
 	"option_group.checks": "What a check asks",
 	"option.eject.resets": "Ejected after so many silent ends",
 	"option_hint.eject.resets":

@@ -34,6 +34,7 @@ export const form: Record<keyof typeof en, string> = {
 	"push.port_n": "目标 {n}：端口",
 	"push.proxy_n": "目标 {n}：PROXY 协议",
 	"push.proxy_none": "不发送 PROXY 头",
+	"push.proxy_unique_id": "PROXY v2 + 标识",
 	"push.move": "移动目标 {n}（共 {all} 个）：上下方向键",
 	"push.moved": "目标现在排第 {n}，共 {all} 个。",
 	"push.remove_target": "移除目标 {n}",
@@ -116,6 +117,10 @@ export const form: Record<keyof typeof en, string> = {
 		"仅限请求此名称（或 *.example.org 一类）的 TLS 客户端，其他规则可共用端口。留空：所有客户端，或该端口上其他规则不要的客户端。",
 	"option.fallback_non_tls": "按名称共用的端口上也接收非 TLS 连接",
 	"option.health_check_proxy": "健康检查也发送 PROXY 头",
+	"option_group.targets": "单个目标",
+	"push.health_check_port_n": "目标 {n}：健康检查端口",
+	"push.health_check_port_hint": "留空：用规则的检查端口，否则用目标自身端口。",
+	"push.same_port_n": "目标 {n}：整个端口范围都转到这一个端口",
 	"option_group.checks": "检查内容",
 	"option.eject.resets": "静默中断多少次后剔除",
 	"option_hint.eject.resets":
