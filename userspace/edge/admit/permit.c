@@ -114,14 +114,15 @@ static struct permit *make(struct permits *all, const struct permit_want *want)
 	return p;
 }
 
-/* To when the first of its directions may go on. */
+/* To when the next of its directions may go on. What is due by now needs no timer: whoever is woken, or
+ * has something to move, asks for both. */
 static void arm(struct permit *p)
 {
 	const struct booking *d = p->direction;
 	uint64_t at = UINT64_MAX;
 
 	for (unsigned i = 0; i < 2; i++)
-		if (d[i].bytes && d[i].start_ns < at)
+		if (d[i].bytes && d[i].start_ns > p->all->loop->now_ns && d[i].start_ns < at)
 			at = d[i].start_ns;
 	if (at == UINT64_MAX)
 		timer_clear(&p->all->loop->timers, &p->timer);
@@ -212,8 +213,11 @@ static size_t collect(struct permit *p, unsigned direction)
 	struct booking *d = &p->direction[direction];
 	size_t n = d->bytes;
 
-	if (p->all->loop->now_ns < d->start_ns)
+	if (p->all->loop->now_ns < d->start_ns) {
+		/* It may have been woken for the other direction. */
+		arm(p);
 		return 0;
+	}
 	count_wait(p, direction);
 	d->bytes = 0;
 	arm(p);
@@ -251,8 +255,15 @@ size_t permit_budget(struct permits *all, struct permit **p, const struct permit
 		return 0;
 	}
 	book(&(*p)->direction[want->direction], want, n, now_ns);
-	arm(*p);
 	return collect(*p, want->direction);
+}
+
+void permit_cancel(struct permit *p, unsigned direction)
+{
+	if (!p || !p->direction[direction].bytes)
+		return;
+	cancel(p, direction);
+	arm(p);
 }
 
 bool permit_waits(const struct permit *p)

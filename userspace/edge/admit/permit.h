@@ -58,11 +58,15 @@ struct permit_want {
 
 /*
  * How many bytes may be read from a socket that has some now. PERMIT_ALL: as many as there are. 0: none,
- * and @want->wake is queued once there may be. *@p is made when it is needed first. What was not used of
- * the answer goes back with permit_return(), before anything else is asked.
+ * and @want->wake is queued once there may be; whoever is woken asks for each direction that waits. *@p is
+ * made when it is needed first. What was not used of the answer goes back with permit_return(), before
+ * anything else is asked.
  */
 size_t permit_budget(struct permits *all, struct permit **p, const struct permit_want *want);
 void permit_return(struct permits *all, const struct permit_want *want, size_t unused);
+
+/* Nothing more is to be moved in that direction: what it has booked is given back. @p may be NULL. */
+void permit_cancel(struct permit *p, unsigned direction);
 
 /* Whether it waits for a turn, in whichever direction. @p may be NULL. */
 bool permit_waits(const struct permit *p);

@@ -50,6 +50,14 @@ static bool stalled(struct conn *c, int leg)
 	return conn_now_ms(c->env) - c->stall.since_ms > ABORT_STALL_MS;
 }
 
+/* Nothing more is moved in the direction of @from, whatever it holds or waits for. */
+static void end_direction(struct conn *c, int from)
+{
+	c->direction[from].flags |= DIR_OVER;
+	relay_drop(&c->env->relay, &c->direction[from]);
+	permit_cancel(c->permit, from == CLIENT ? ADMIT_IN : ADMIT_OUT);
+}
+
 /* Waits until the living leg has acknowledged all, or makes no progress; then resets it. */
 static void abort_poll(struct conn *c)
 {
@@ -73,8 +81,7 @@ static void begin_abort(struct conn *c, int leg)
 	c->state = CONN_ABORTING;
 	c->dead_leg = leg;
 	conn_mark_reset(c, leg);
-	c->direction[!leg].flags |= DIR_OVER;
-	relay_drop(&c->env->relay, &c->direction[!leg]);
+	end_direction(c, !leg);
 	abort_poll(c);
 }
 
@@ -112,7 +119,7 @@ static bool direction_done(struct conn *c, int from)
 {
 	struct direction *h = &c->direction[from];
 
-	h->flags |= DIR_OVER;
+	end_direction(c, from);
 	if (from == TARGET && !h->bytes && c->service->rule->eject.resets)
 		note_silent_end(c);
 	if (h->flags & DIR_RESET) {
@@ -132,8 +139,7 @@ static bool direction_done(struct conn *c, int from)
 /* Sends from @from can't be delivered: the other leg is dead. What that had sent still can. */
 static bool direction_broken(struct conn *c, int from)
 {
-	relay_drop(&c->env->relay, &c->direction[from]);
-	c->direction[from].flags |= DIR_OVER;
+	end_direction(c, from);
 	if (c->direction[!from].flags & DIR_OVER) {
 		begin_abort(c, !from);
 		return false;
@@ -153,9 +159,15 @@ static enum relay_result move(struct conn *c, int from)
 		.fd = c->fd[from],
 		.wake = &c->work,
 	};
-	size_t budget = PERMIT_ALL, left;
+	size_t budget = PERMIT_ALL, left = 0;
 	enum relay_result r;
 
+	/* A turn is for bytes that can be sent: what was read before goes first, and nothing beside it. */
+	if (h->holds) {
+		r = relay_pump(&env->relay, h, c->fd[from], c->fd[!from], env->loop->now_ns, &left);
+		if (r != RELAY_SPENT)
+			return r;
+	}
 	if ((h->flags & (DIR_READABLE | DIR_EOF)) == DIR_READABLE)
 		budget = permit_budget(&env->permits, &c->permit, &want);
 	left = budget;

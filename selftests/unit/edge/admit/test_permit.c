@@ -129,14 +129,19 @@ static void test_reasons_of_flows(void **state)
 	close_bench(&b);
 }
 
-static size_t budget(struct bench *b, struct permit **p)
+static size_t budget_of(struct bench *b, struct permit **p, unsigned direction)
 {
 	const struct permit_want want = {.admission = &b->admission,
-					 .direction = ADMIT_IN,
+					 .direction = direction,
 					 .fd = b->fd[0],
 					 .wake = &b->wake};
 
 	return permit_budget(&b->all, p, &want);
+}
+
+static size_t budget(struct bench *b, struct permit **p)
+{
+	return budget_of(b, p, ADMIT_IN);
 }
 
 static void put_back(struct bench *b, size_t n)
@@ -276,6 +281,66 @@ static void test_change_wakes_who_waits(void **state)
 	close_bench(&b);
 }
 
+/* Both directions wait, the way in for a second and the way out for two. */
+static struct permit *two_that_wait(struct bench *b)
+{
+	const struct rate_limit l = {.has = 1u << LIMIT_IN_BPS | 1u << LIMIT_OUT_BPS,
+				     .value = {[LIMIT_IN_BPS] = 1000, [LIMIT_OUT_BPS] = 1000}};
+	struct permit *p = NULL;
+
+	open_bench(b);
+	assert_int_equal(write(b->fd[1], "a turn of 20 bytes..", 20), 20);
+	envelope_set(b->rule, &l, b->loop.now_ns);
+	bucket_book(&b->rule->bytes[ADMIT_IN], 2000, b->loop.now_ns);
+	bucket_book(&b->rule->bytes[ADMIT_OUT], 3000, b->loop.now_ns);
+	assert_int_equal(budget_of(b, &p, ADMIT_IN), 0);
+	assert_int_equal(budget_of(b, &p, ADMIT_OUT), 0);
+	return p;
+}
+
+/* One was woken for a direction that has nothing to ask any more: the other one's turn comes all the same. */
+static void test_each_turn_comes(void **state)
+{
+	struct permit *p;
+	struct bench b;
+
+	p = two_that_wait(&b);
+	b.loop.now_ns += NS_PER_SEC + NS_PER_MS;
+	timer_fire_due(&b.loop.timers, b.loop.now_ns);
+	assert_non_null(b.wake.entry.tqe_prev);
+	loop_work_cancel(&b.loop, &b.wake);
+	assert_int_equal(budget_of(&b, &p, ADMIT_OUT), 0);
+	assert_in_range(timer_next(&b.loop.timers), b.loop.now_ns + 1, b.loop.now_ns + NS_PER_SEC);
+	b.loop.now_ns += NS_PER_SEC;
+	timer_fire_due(&b.loop.timers, b.loop.now_ns);
+	assert_non_null(b.wake.entry.tqe_prev);
+	assert_int_equal(budget_of(&b, &p, ADMIT_OUT), 20);
+	permit_free(p);
+	close_bench(&b);
+}
+
+/* A direction that is through waits for nothing, and what it booked is there for others. */
+static void test_a_booking_is_given_up(void **state)
+{
+	struct permit *p, *other = NULL;
+	struct bench b;
+
+	p = two_that_wait(&b);
+	permit_cancel(NULL, ADMIT_IN);
+	permit_cancel(p, ADMIT_IN);
+	permit_cancel(p, ADMIT_IN);
+	assert_true(permit_waits(p));
+	assert_true(timer_next(&b.loop.timers) > b.loop.now_ns + NS_PER_SEC);
+	b.loop.now_ns += NS_PER_SEC + 2 * NS_PER_MS;
+	assert_true(budget(&b, &other) > 0);
+	permit_cancel(p, ADMIT_OUT);
+	assert_false(permit_waits(p));
+	assert_true(timer_next(&b.loop.timers) == UINT64_MAX);
+	permit_free(p);
+	permit_free(other);
+	close_bench(&b);
+}
+
 static void test_owners(void **state)
 {
 	struct rate_limit l = {.has = 1u << LIMIT_CONCURRENT, .value = {[LIMIT_CONCURRENT] = 5}};
@@ -310,6 +375,8 @@ int main(void)
 		cmocka_unit_test(test_an_end_costs_nothing),
 		cmocka_unit_test(test_a_charge_is_a_debt),
 		cmocka_unit_test(test_change_wakes_who_waits),
+		cmocka_unit_test(test_each_turn_comes),
+		cmocka_unit_test(test_a_booking_is_given_up),
 		cmocka_unit_test(test_owners),
 	};
 

@@ -279,6 +279,45 @@ static void test_client_reset(void **state)
 	close_pair(&p);
 }
 
+/* A cap in each direction, and others who have used up more than there is. */
+static void use_up(struct pair *p, uint64_t rate, uint64_t in, uint64_t out)
+{
+	const struct rate_limit l = {.has = 1u << LIMIT_IN_BPS | 1u << LIMIT_OUT_BPS,
+				     .value = {[LIMIT_IN_BPS] = rate, [LIMIT_OUT_BPS] = rate}};
+	struct envelope *e = p->r.service->admission.by[ADMIT_RULE];
+
+	p->r.loop.now_ns = clock_mono_ns();
+	envelope_set(e, &l, p->r.loop.now_ns);
+	bucket_book(&e->bytes[ADMIT_IN], rate + in, p->r.loop.now_ns);
+	bucket_book(&e->bytes[ADMIT_OUT], rate + out, p->r.loop.now_ns);
+}
+
+/* The target takes nothing, the edge holds bytes for it, and there are more. The target's bytes wait for
+ * their turn when it resets: the client gets them, and the RST. */
+static void test_capped_reset(void **state)
+{
+	struct pair p;
+	uint64_t up = 0;
+
+	open_pair(&p);
+	for (int i = 0; i < 50; i++) {
+		rig_write(p.client, &up, 64 << 20);
+		rig_spin(&p.r.loop, 2);
+	}
+	assert_int_equal(LIST_FIRST(&p.r.env.all)->direction[CLIENT].holds != HOLDS_NOTHING, 1);
+	use_up(&p, 1000000, 300000, 600000);
+	fill(&p, 100000);
+	assert_true(LIST_FIRST(&p.r.env.all)->permit->direction[ADMIT_OUT].bytes);
+	rig_reset(p.target);
+	p.target = -1;
+	p.share = 65536;
+	assert_true(rig_until(&p.r.loop, 3000, client_reads, &p));
+	assert_int_equal(p.got, 100000);
+	assert_int_equal(p.end, -ECONNRESET);
+	assert_int_equal(rig_ended(&p.r, END_TARGET_RESET), 1);
+	close_pair(&p);
+}
+
 static void test_both_reset(void **state)
 {
 	struct pair p;
@@ -383,6 +422,7 @@ int main(void)
 		cmocka_unit_test(test_reset_slow_reader),
 		cmocka_unit_test(test_reset_stopped_reader),
 		cmocka_unit_test(test_client_reset),
+		cmocka_unit_test(test_capped_reset),
 		cmocka_unit_test(test_both_reset),
 		cmocka_unit_test(test_idle_timeout),
 		cmocka_unit_test(test_idle_slow_reader),
