@@ -91,7 +91,7 @@ struct flow {
 	uint8_t hops; /* rules of this edge that its datagrams have passed before */
 	bool replied; /* the target has */
 	bool is_once; /* on that list */
-	bool settled; /* what is sent is counted at once */
+	bool settled; /* nothing is held: what is sent is counted at once */
 	struct deferred_free deferred;
 };
 

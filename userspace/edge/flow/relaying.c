@@ -83,7 +83,8 @@ static void to_target(struct flow *f, unsigned first, unsigned n)
 	if (!n)
 		return;
 	flow_touch(f);
-	if (f->state == FLOW_WAITING || (!f->replied && f->service->n > 1)) {
+	flow_expect_answer(f);
+	if (f->state == FLOW_WAITING || (!f->replied && !f->settled && f->service->n > 1)) {
 		unsigned i = first;
 
 		while (i < first + n && flow_hold(f, &b->got[i]))

@@ -126,6 +126,16 @@ static void settle(struct flow *f)
 	flow_settle(f);
 }
 
+void flow_expect_answer(struct flow *f)
+{
+	if (f->state != FLOW_OPEN || f->replied || timer_is_set(&f->timer) ||
+	    !(f->service->rule->fields & RULE_HAS_UDP_REPLY_TIMEOUT))
+		return;
+	/* Another target may have to get what is sent from now on. */
+	f->settled = f->service->n == 1;
+	arm_answer(f);
+}
+
 static void on_timer(struct timer *timer)
 {
 	struct flow *f = container_of(timer, struct flow, timer);
@@ -246,6 +256,8 @@ void flow_failed(struct flow *f, int err)
 	}
 	target_ref(t);
 	flow_uncount(f);
+	/* The next target gets what is held, and what comes is held again, until that is settled. */
+	f->settled = false;
 	count(err == ETIMEDOUT ? &target_cell(t, f->port->env->worker)->timed_out
 			       : &target_cell(t, f->port->env->worker)->failed);
 	flow_leave_target(f);

@@ -19,6 +19,12 @@ void flow_walk(struct flow *f);
  */
 void flow_failed(struct flow *f, int err);
 
+/*
+ * A datagram is about to go to the flow's target: where the rule has a time-out for answers and none runs
+ * for an answer that has not come, it begins anew.
+ */
+void flow_expect_answer(struct flow *f);
+
 /* The first datagram from the target: a success, and nothing needs to be held any more. */
 void flow_answered(struct flow *f);
 
