@@ -68,6 +68,11 @@ struct conn *conn_open(struct conn_env *env, struct service *service, int fd)
 	struct totals_cell *totals = totals_cell(service->totals, env->dials.worker);
 	struct conn *c;
 
+	/* It has waited for its header, or for its turn, until after the rule's end. */
+	if (atomic_load(&service->totals->over)) {
+		conn_refuse(env, service, fd, END_DRAINED);
+		return NULL;
+	}
 	if (!admit_enter(&service->admission, env->dials.worker, false, env->loop->now_ns)) {
 		conn_refuse(env, service, fd, END_LIMITED);
 		return NULL;

@@ -142,8 +142,8 @@ static inline uint32_t conn_now_ms(const struct conn_env *env)
 
 /*
  * A connection in state CONN_DIALLING for an accepted socket, which it takes over; counted and in the
- * list. NULL where the caps of its rule or owner refuse it, or without memory: then the socket is closed
- * with a RST, and that is counted.
+ * list. NULL where the caps of its rule or owner refuse it, where the rule was removed and its time to drain
+ * is over, or without memory: then the socket is closed with a RST, and that is counted.
  */
 struct conn *conn_open(struct conn_env *env, struct service *service, int fd);
 
