@@ -89,20 +89,6 @@ static void on_conn_event(struct io *io, unsigned slot, uint32_t events)
 	}
 }
 
-/* Which of the rule's ports it came by, and that it is open there. */
-static void note_port(struct conn *c, uint16_t port)
-{
-	struct port_cell *cell;
-
-	if (port)
-		c->listen_port = port;
-	cell = conn_port_cell(c);
-	if (!cell)
-		return;
-	cell_add(&cell->active, 1);
-	c->by_port = true;
-}
-
 /* Who it is from, how it got here, and the loop's slot for it; then its targets are dialled. */
 static void begin(struct conn *c, const struct accepted *client, uint64_t expected_slot,
 		  const struct announced *said, bool watched)
@@ -111,7 +97,7 @@ static void begin(struct conn *c, const struct accepted *client, uint64_t expect
 	int fd = client->fd, err;
 
 	c->hops = client->hops;
-	note_port(c, client->port);
+	conn_note_port(c, client->port);
 	c->io.event = on_conn_event;
 	/* Either way what the socket has to tell is told again. */
 	err = watched ? loop_move(l, fd, &c->io, CONN_CLIENT_SLOT, IO_STREAM)

@@ -63,6 +63,19 @@ static void begin(struct conn *c, struct conn_env *env, struct service *service)
 	cell_add(&totals_cell(service->totals, env->dials.worker)->active, 1);
 }
 
+void conn_note_port(struct conn *c, uint16_t port)
+{
+	struct port_cell *cell;
+
+	if (port)
+		c->listen_port = port;
+	cell = conn_port_cell(c);
+	if (!cell)
+		return;
+	cell_add(&cell->active, 1);
+	c->by_port = true;
+}
+
 struct conn *conn_open(struct conn_env *env, struct service *service, int fd)
 {
 	struct totals_cell *totals = totals_cell(service->totals, env->dials.worker);

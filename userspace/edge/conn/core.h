@@ -154,6 +154,9 @@ struct conn *conn_open(struct conn_env *env, struct service *service, int fd);
 struct conn *conn_adopt(struct conn_env *env, struct service *service, struct target *target,
 			const int fd[2], uint32_t started_ms);
 
+/* Which of the rule's ports it came by (0: the first), and that it is open there. Once. */
+void conn_note_port(struct conn *c, uint16_t port);
+
 /* Counts a client's socket as accepted and as ended for @reason, and closes it with a RST. */
 void conn_refuse(struct conn_env *env, const struct service *service, int fd,
 		 enum end_reason reason);

@@ -50,6 +50,7 @@ static bool count(struct relay_share *s, struct conn *c)
 	uint32_t slot = relay_slot_of(c);
 	const struct relay_pair *p = relay_pair_of(s, slot);
 	struct relay_held *h = relay_held_of(s, slot);
+	struct port_cell *port = conn_port_cell(c);
 	bool moved = false;
 
 	for (int from = CLIENT; from <= TARGET; from++) {
@@ -63,6 +64,8 @@ static bool count(struct relay_share *s, struct conn *c)
 		cell_add(from == CLIENT ? &conn_target_cell(c)->written_in
 					: &conn_target_cell(c)->written_out,
 			 more);
+		if (port)
+			cell_add(from == CLIENT ? &port->bytes_in : &port->bytes_out, more);
 	}
 	return moved;
 }
@@ -171,6 +174,8 @@ void relay_joined_adopt(struct relay_share *s, struct conn *c)
 	struct relay_held *h = relay_held_of(s, slot);
 
 	p->worker = s->worker;
+	/* The records may be others than those of the process before. */
+	p->record = c->target->slot;
 	for (int from = CLIENT; from <= TARGET; from++) {
 		h->taken[from] = relayed(p, !from);
 		c->direction[from].bytes = p->before[from] + h->taken[from];

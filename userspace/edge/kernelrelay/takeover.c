@@ -3,10 +3,12 @@
 #include "edge/kernelrelay/takeover.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bpf/account.h"
 #include "edge/kernelrelay/entry.h"
 #include "edge/kernelrelay/joined.h"
 #include "edge/kernelrelay/share.h"
@@ -23,6 +25,16 @@ struct adoption {
 	uint32_t slot;
 };
 
+/* The accounting may have begun anew since: then the key is nobody's, or will be another target's. */
+static void check_record(const struct kernel_relay *k, struct relay_pair *p)
+{
+	struct account_target t;
+
+	if (k->targets_fd < 0 || bpf_map_lookup_elem(k->targets_fd, &p->record, &t) ||
+	    t.rule_id != p->rule_id)
+		p->record = 0;
+}
+
 int relay_takeover_read(struct kernel_relay *k)
 {
 	struct relay_pair *pairs = k->programs.pairs;
@@ -30,8 +42,13 @@ int relay_takeover_read(struct kernel_relay *k)
 
 	if (!k->programs.found)
 		return 0;
-	for (uint32_t slot = 0; slot < RELAY_PAIRS; slot++)
-		n += RELAY_STATE(pairs[slot].word) == RELAY_JOINED;
+	for (uint32_t slot = 0; slot < RELAY_PAIRS; slot++) {
+		uint64_t state = RELAY_STATE(pairs[slot].word);
+
+		n += state == RELAY_JOINED;
+		if (state == RELAY_JOINED || state == RELAY_ENDED)
+			check_record(k, &pairs[slot]);
+	}
 	k->orphans = malloc((n + 1) * sizeof(*k->orphans));
 	if (!k->orphans)
 		return -ENOMEM;
@@ -109,7 +126,7 @@ static void adopt(struct relay_share *s, const struct adoption *a)
 		return;
 	}
 	c->kernel_slot = a->slot + 1;
-	c->listen_port = ntohs(p->tuple[CLIENT].local_port);
+	conn_note_port(c, ntohs(p->tuple[CLIENT].local_port));
 	relay_joined_adopt(s, c);
 }
 
