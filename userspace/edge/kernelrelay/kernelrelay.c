@@ -212,20 +212,23 @@ static int open_ring(struct relay_share *s)
 	if (!s->ring ||
 	    bpf_map_update_elem(s->relay->programs.rings_fd, &worker, &s->ring_fd, BPF_ANY)) {
 		rc = -errno;
-		ring_buffer__free(s->ring);
-		s->ring = NULL;
-		close(s->ring_fd);
-		return rc;
+		goto failed;
 	}
 	rc = loop_add(s->env->loop, ring_buffer__epoll_fd(s->ring), &s->io, 0, EPOLLIN);
+	if (!rc)
+		return 0;
+failed:
+	ring_buffer__free(s->ring);
+	s->ring = NULL;
+	close(s->ring_fd);
+	s->ring_fd = -1;
 	return rc;
 }
 
 static void begin(struct relay_share *s)
 {
-	uint32_t each = relay_slots_each(s->relay);
-
-	if (relay_slots_init(&s->slots, s->worker * each, (s->worker + 1) * each))
+	if (relay_slots_init(&s->slots, relay_slots_first(s->relay, s->worker),
+			     relay_slots_end(s->relay, s->worker)))
 		return;
 	if (open_ring(s)) {
 		relay_slots_close(&s->slots);

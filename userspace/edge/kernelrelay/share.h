@@ -47,7 +47,7 @@ struct relay_share {
 	struct kernel_relay *relay;
 	struct conn_env *env;
 	unsigned worker;
-	bool begun;
+	atomic_bool begun; /* written by the worker alone */
 	struct ring_buffer *ring;
 	int ring_fd; /* the map */
 	struct relay_slots slots;
@@ -59,10 +59,22 @@ struct relay_share {
 	LIST_HEAD(, relay_held) joined;
 } __attribute__((aligned(64)));
 
-/* Slots of one worker. */
-static inline uint32_t relay_slots_each(const struct kernel_relay *k)
+/* The slots of a worker; the last one has what is left of a division. */
+static inline uint32_t relay_slots_first(const struct kernel_relay *k, unsigned worker)
 {
-	return RELAY_PAIRS / k->n_workers;
+	return RELAY_PAIRS / k->n_workers * worker;
+}
+
+static inline uint32_t relay_slots_end(const struct kernel_relay *k, unsigned worker)
+{
+	return worker + 1 < k->n_workers ? relay_slots_first(k, worker + 1) : RELAY_PAIRS;
+}
+
+static inline struct relay_share *relay_share_of(const struct kernel_relay *k, uint32_t slot)
+{
+	uint32_t worker = slot / (RELAY_PAIRS / k->n_workers);
+
+	return k->shares[worker < k->n_workers ? worker : k->n_workers - 1];
 }
 
 static inline struct relay_pair *relay_pair_of(const struct relay_share *s, uint32_t slot)

@@ -30,6 +30,8 @@ void relay_slots_close(struct relay_slots *s)
 static void append(struct relay_slots *s, struct relay_slot_queue *q, uint32_t slot)
 {
 	s->next[slot - s->first] = 0;
+	if (!s->until_ns[slot - s->first])
+		s->until_ns[slot - s->first] = 1;
 	if (q->tail)
 		s->next[q->tail - 1 - s->first] = slot + 1;
 	else
@@ -45,6 +47,11 @@ static uint32_t take(struct relay_slots *s, struct relay_slot_queue *q)
 	if (!q->head)
 		q->tail = 0;
 	return slot;
+}
+
+bool relay_slots_known(const struct relay_slots *s, uint32_t slot)
+{
+	return s->until_ns[slot - s->first];
 }
 
 int64_t relay_slots_get(struct relay_slots *s)

@@ -18,13 +18,16 @@ struct relay_slot_queue {
 struct relay_slots {
 	uint32_t first, end; /* those of this worker */
 	uint32_t *next;	     /* by slot - first: slot + 1 of the next in its queue */
-	uint64_t *until_ns;  /* by slot - first */
+	uint64_t *until_ns;  /* by slot - first; 0: it was in no queue yet */
 	struct relay_slot_queue free, resting, lingering;
 };
 
 /* 0 or -ENOMEM. No slot is free at first: relay_slots_put() them. */
 int relay_slots_init(struct relay_slots *s, uint32_t first, uint32_t end);
 void relay_slots_close(struct relay_slots *s);
+
+/* Whether the slot was ever put, or rested or lingered: what an earlier process had in it is over. */
+bool relay_slots_known(const struct relay_slots *s, uint32_t slot);
 
 /* A slot, or -ENOSPC. */
 int64_t relay_slots_get(struct relay_slots *s);

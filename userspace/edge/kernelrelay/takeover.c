@@ -107,6 +107,9 @@ static void adopt(struct relay_share *s, const struct adoption *a)
 	struct conn *c = NULL;
 	int fd[2], rc = 0;
 
+	/* It ended before the worker began, which has its slot among the others since. */
+	if (relay_slots_known(&s->slots, a->slot))
+		return;
 	/* A SYN of the peer, or the end that came meanwhile, is found by the next look. */
 	if (a->service)
 		rc = make_sockets(s, p, fd);
@@ -154,7 +157,7 @@ static void post(struct kernel_relay *k, uint32_t slot, struct service *service,
 	}
 	a->job.run = on_adopt;
 	a->slot = slot;
-	a->share = k->shares[slot / relay_slots_each(k)];
+	a->share = relay_share_of(k, slot);
 	if (service) {
 		a->service = service_ref(service);
 		a->target = target_ref(target);
@@ -173,8 +176,10 @@ void relay_takeover_adopt(struct kernel_relay *k, const struct relay_finder *fin
 		struct service *service = NULL;
 		struct target *target = NULL;
 
-		if (finder->find(finder->arg, p->rule_id, p->target_hash, &service, &target) ||
-		    late)
+		/* A worker that has had no memory for its ring tries again. */
+		if (atomic_load(&relay_share_of(k, slot)->begun) &&
+		    (finder->find(finder->arg, p->rule_id, p->target_hash, &service, &target) ||
+		     late))
 			post(k, slot, service, target);
 		else
 			k->orphans[left++] = slot;
