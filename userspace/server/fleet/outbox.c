@@ -108,6 +108,20 @@ static int send_urgent(struct outbox *o, struct outgoing *m)
 	return outbox_drain(o);
 }
 
+/* What the replay still has to say of a rule is said before anything newer: the edge keeps the last word. */
+static void hasten_replay(struct outbox *o, uint64_t rule_id)
+{
+	struct outgoing *m;
+
+	STAILQ_FOREACH (m, &o->bulk, next)
+		if (m->kind == OUT_PUSH && m->value == rule_id)
+			break;
+	if (!m)
+		return;
+	STAILQ_REMOVE(&o->bulk, m, outgoing, next);
+	STAILQ_INSERT_TAIL(&o->urgent, m, next);
+}
+
 int outbox_send_push(struct outbox *o, const char *request_id, uint64_t rule_id)
 {
 	struct outgoing *m = outgoing_new(OUT_PUSH, rule_id, 0);
@@ -115,6 +129,7 @@ int outbox_send_push(struct outbox *o, const char *request_id, uint64_t rule_id)
 	if (!m)
 		return -ENOMEM;
 	snprintf(m->request_id, sizeof(m->request_id), "%s", request_id);
+	hasten_replay(o, rule_id);
 	return send_urgent(o, m);
 }
 

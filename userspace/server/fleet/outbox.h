@@ -50,8 +50,9 @@ struct fleet_link_ops {
 };
 
 /*
- * The messages that wait for room in a link's queue: what operators do before the replay. Part of a
- * session. The functions that send return 0 also when the message waits, or -errno.
+ * The messages that wait for room in a link's queue: what operators do before the replay, which is never
+ * the last to speak of a rule. Part of a session. The functions that send return 0 also when the message
+ * waits, or -errno.
  */
 struct outgoing;
 struct outbox {
@@ -70,7 +71,7 @@ int outbox_drain(struct outbox *o);
 
 /*
  * Of a push only the ids are kept: what is sent is the rule's update if that has the @request_id at the
- * moment of sending, else the rule.
+ * moment of sending, else the rule. What the replay has yet to say of the rule goes before it.
  */
 int outbox_send_push(struct outbox *o, const char *request_id, uint64_t rule_id);
 int outbox_send_remove(struct outbox *o, const struct rule *rule);

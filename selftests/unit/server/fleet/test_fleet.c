@@ -60,10 +60,13 @@ static int take(struct fixture *f, const char *what, uint64_t value)
 static int link_push(void *link, const char *request_id, const struct rule *rule)
 {
 	struct fixture *f = link;
+	int err = take(f, "push", rule->id);
 
+	if (err)
+		return err;
 	snprintf(f->request_id, sizeof(f->request_id), "%s", request_id);
 	f->sent_targets = rule->n_targets;
-	return take(f, "push", rule->id);
+	return 0;
 }
 
 static int link_remove(void *link, const char *request_id, const struct rule *rule)
@@ -760,6 +763,27 @@ static void a_long_wait_gives_way_to_a_newer_change(void **state)
 	assert_int_equal(targets(f), 2);
 }
 
+static void a_replay_never_speaks_after_an_update(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_as(f, "0.7.0", true);
+	active(f, SINGLE(80));
+	active(f, SINGLE(81));
+	stop(f);
+	start(f);
+	f->room = 0;
+	connect_as(f, "0.7.0", true);
+	assert_string_equal(update(f, DOUBLE(80)), "");
+	f->room = 2;
+	fleet_session_writable(f->session);
+	assert_string_equal(f->log, "push 1;push 1;");
+	assert_int_equal(f->sent_targets, 2);
+	f->room = -1;
+	fleet_session_writable(f->session);
+	assert_string_equal(f->log, "push 1;push 1;push 2;done 2;");
+}
+
 #define OTHER "01J9ZK8M3Q6S7T8V9W0X1Y2Z3B"
 
 /* A code of that client id, made at @created_ms; its hash is its name. */
@@ -1074,6 +1098,7 @@ int main(void)
 		TEST(a_late_refusal_leaves_the_rule_as_it_was),
 		TEST(a_refused_update_in_doubt_is_settled),
 		TEST(a_long_wait_gives_way_to_a_newer_change),
+		TEST(a_replay_never_speaks_after_an_update),
 		TEST(names_are_unique_among_those_not_revoked),
 		TEST(a_code_never_ends_a_later_revocation),
 		TEST(a_push_takes_an_id_for_a_name),
