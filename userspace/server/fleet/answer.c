@@ -57,14 +57,16 @@ static struct fleet_push *answered_push(const struct fleet_rule *r, const char *
 	return !strcmp(wait_request_id(r->push), request_id) ? r->push : NULL;
 }
 
-/* The edge is told what it has to have, since nobody knows what it has. */
-static void settle_doubt(struct fleet_rule *r)
+void answer_settle_doubt(struct fleet_rule *r)
 {
+	struct session *s = fleet_is_connected(r->client) ? r->client->session : NULL;
 	char request_id[ULID_SIZE];
+	struct fleet_error cannot;
 
 	r->in_doubt = false;
-	if (r->client->session && !ulid_new(clock_wall_ms(), request_id))
-		outbox_send_push(&r->client->session->out, request_id, r->rule->id);
+	/* Of what this edge cannot have the replay has said so. */
+	if (s && !session_gate(s, r->rule, &cannot) && !ulid_new(clock_wall_ms(), request_id))
+		outbox_send_push(&s->out, request_id, r->rule->id);
 }
 
 /* Whoever still waits for the answer that is stored now; NULL: nobody. */
@@ -114,7 +116,7 @@ static void on_refusal_stored(void *arg, struct fleet_rule *r, int errnum)
 	struct fleet_push *p = answered(r);
 
 	if (why->update && !errnum && r && !r->next && r->in_doubt)
-		settle_doubt(r);
+		answer_settle_doubt(r);
 	if (p)
 		tell_refusal(p, r, why->update, why->reason);
 	free(why);

@@ -265,6 +265,18 @@ static bool same_listener(const struct fleet_rule *r, const struct rule *rule)
 	       rule->client && !strcmp(rule->client, r->client->name);
 }
 
+/* Whether an edge takes an update over, and not only says so. */
+static int check_edge(const struct session *s, const struct fleet_rule *r, const struct rule *rule,
+		      struct fleet_error *err)
+{
+	if (rule_equal_but_caps(rule, r->rule) || s->rule_update)
+		return session_gate(s, rule, err);
+	fleet_error_set(err, 400, "validation.rule_update_shape_mismatch",
+			"this edge can change a rule's caps alone; remove the rule and push "
+			"it again");
+	return -1;
+}
+
 /* Whether an update may go on: same listener, and an edge that takes new targets if they differ. */
 static int check_update(const struct fleet *f, struct fleet_rule *r, const struct rule *rule,
 			struct fleet_error *err)
@@ -280,14 +292,7 @@ static int check_update(const struct fleet *f, struct fleet_rule *r, const struc
 	}
 	if (!fleet_is_connected(r->client))
 		return not_connected(err, r->client->name, true);
-	if (!rule_equal_but_caps(rule, r->rule) && !s->rule_update) {
-		fleet_error_set(
-			err, 400, "validation.rule_update_shape_mismatch",
-			"this edge can change a rule's caps alone; remove the rule and push "
-			"it again");
-		return -1;
-	}
-	if (session_gate(s, rule, err) || check_length(f, rule, err) ||
+	if (check_edge(s, r, rule, err) || check_length(f, rule, err) ||
 	    check_port(s->fleet, r->client, rule, r, err))
 		return -1;
 	/* Whoever waits for long, or has gone, does not keep others from changing the rule. */
@@ -299,6 +304,53 @@ static int check_update(const struct fleet *f, struct fleet_rule *r, const struc
 	return 0;
 }
 
+/* An update that the edge cannot have, until it is forgotten. */
+struct unfit {
+	struct fleet_push *push;
+	struct fleet_error err;
+};
+
+static void on_forgotten(void *arg, struct fleet_rule *r, int errnum)
+{
+	struct unfit *u = arg;
+
+	if (r && errnum)
+		fleet_error_store(&u->err, errnum);
+	else if (r && !r->next && r->in_doubt)
+		answer_settle_doubt(r);
+	wait_fail(u->push, &u->err);
+	free(u);
+}
+
+static void forget_unfit(struct fleet_rule *r, struct fleet_push *p, const struct fleet_error *err)
+{
+	struct unfit *u = malloc(sizeof(*u));
+	struct fleet_error stays;
+	int errnum = -ENOMEM;
+
+	if (u) {
+		*u = (struct unfit){.push = p, .err = *err};
+		u->err.rule_id = r->rule->id;
+		errnum = desired_drop(r->client->session->fleet, r, on_forgotten, u);
+	}
+	if (!errnum)
+		return;
+	free(u);
+	fleet_error_store(&stays, errnum);
+	wait_fail(p, &stays);
+}
+
+/* The edge may be another by now than the one that was asked for when the update came. */
+static void send_updated(struct fleet_rule *r, struct fleet_push *p)
+{
+	struct fleet_error err;
+
+	if (fleet_is_connected(r->client) && check_edge(r->client->session, r, r->next, &err))
+		forget_unfit(r, p, &err);
+	else
+		wait_begin(p, r, r->next);
+}
+
 static void on_updated(void *arg, struct fleet_rule *r, int errnum)
 {
 	struct fleet_push *p = arg;
@@ -308,7 +360,7 @@ static void on_updated(void *arg, struct fleet_rule *r, int errnum)
 		if (r->push)
 			wait_cancel(r->push, 409, "conflict",
 				    "a newer change of the rule took its place");
-		wait_begin(p, r, r->next);
+		send_updated(r, p);
 		return;
 	}
 	if (!r || errnum == -ENOENT)

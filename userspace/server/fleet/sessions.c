@@ -157,8 +157,9 @@ static uint32_t replay_rule(struct session *s, struct fleet_rule *r)
 		model_set_state_later(s->fleet, r, FLEET_PENDING, NULL);
 	r->capped_since = r->rule->limit.has ? s->own_epoch : 0;
 	ulid_new(s->connected_ms, request_id + strlen(request_id));
-	/* An edge that cannot change a rule would say yes to an update and go on with the old one. */
-	if (r->next && s->rule_update)
+	/* An edge that cannot change a rule would say yes to an update and go on with the old one, and one that
+	 * does not know what is new in it would do without. The update waits for another. */
+	if (r->next && s->rule_update && !session_gate(s, r->next, &refused))
 		strcpy(r->next_id, request_id);
 	return outbox_queue_replay(&s->out, r->rule->id, request_id) ? 0 : 1;
 }

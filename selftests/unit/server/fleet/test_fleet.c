@@ -35,7 +35,8 @@ struct fixture {
 	/* What the edge got: "push 1;remove 1;stats 1;done 1;" */
 	char log[4096], request_id[64], closed[32], history[400];
 	unsigned sent_targets; /* of the last push */
-	int room;	       /* messages the link still takes; -1: any number */
+	bool sent_allow;
+	int room; /* messages the link still takes; -1: any number */
 	/* What the operator was told. */
 	int answers;
 	char answer[64], message[256];
@@ -66,6 +67,7 @@ static int link_push(void *link, const char *request_id, const struct rule *rule
 		return err;
 	snprintf(f->request_id, sizeof(f->request_id), "%s", request_id);
 	f->sent_targets = rule->n_targets;
+	f->sent_allow = rule->allow != NULL;
 	return 0;
 }
 
@@ -161,19 +163,26 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void connect_as(struct fixture *f, const char *version, bool ours)
+/* The first @n of all that an edge may announce. */
+static void connect_with(struct fixture *f, const char *version, size_t n)
 {
 	static const char *const capabilities[] = {
 		CAPABILITY_RULE_UPDATE, CAPABILITY_RULE_OPTIONS, CAPABILITY_STATS_REQUEST,
-		CAPABILITY_REPLAY_DONE, "version=9.9",		 "accounting=bpf"};
+		CAPABILITY_REPLAY_DONE, "version=9.9",		 "accounting=bpf",
+		CAPABILITY_SOURCE};
 	const struct fleet_hello hello = {.client_version = version,
 					  .capabilities = capabilities,
-					  .n_capabilities = ours ? 6 : 0};
+					  .n_capabilities = n};
 
 	f->session = fleet_session_begin(f->fleet, fleet_client(f->fleet, CLIENT), &ops, f,
 					 "192.0.2.1:5");
 	assert_non_null(f->session);
 	fleet_session_hello(f->session, &hello);
+}
+
+static void connect_as(struct fixture *f, const char *version, bool ours)
+{
+	connect_with(f, version, ours ? 6 : 0);
 }
 
 static struct rule *make_rule(const char *json)
@@ -784,6 +793,86 @@ static void a_replay_never_speaks_after_an_update(void **state)
 	assert_string_equal(f->log, "push 1;push 1;push 2;done 2;");
 }
 
+#define ALLOWING(port)                                                                     \
+	"{\"client\":\"edge-01\",\"listen_port\":" #port ",\"target_host\":\"a.example\"," \
+	"\"target_port\":443,\"allow\":[\"10.0.0.0/8\"]}"
+#define WITH_SOURCE 7
+
+static void an_update_waits_for_an_edge_that_knows_it(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_with(f, "0.7.0", WITH_SOURCE);
+	active(f, SINGLE(80));
+	assert_string_equal(update(f, ALLOWING(80)), "");
+	assert_true(f->sent_allow);
+	fleet_session_end(f->session);
+	/* Downgraded meanwhile: it would say yes, and let everybody in. */
+	connect_as(f, "0.7.0", true);
+	assert_false(f->sent_allow);
+	say_status(f, f->request_id, 1, FLEET_ACTIVATED, "");
+	assert_null(fleet_rule(f->fleet, 1)->rule->allow);
+	connect_with(f, "0.7.0", WITH_SOURCE);
+	assert_true(f->sent_allow);
+	say_status(f, f->request_id, 1, FLEET_ACTIVATED, "");
+	assert_non_null(fleet_rule(f->fleet, 1)->rule->allow);
+}
+
+/* The edge comes back as another while the store has the update. */
+static void an_update_is_refused_by_the_edge_that_came(void **state)
+{
+	static const struct {
+		const char *json, *code;
+		size_t capabilities;
+	} edges[] = {
+		{ALLOWING(80), "rule_options_unsupported_by_client", WITH_SOURCE - 1},
+		{SINGLE(80), "validation.rule_update_shape_mismatch", 0},
+	};
+	struct fixture *f = *state;
+	struct fleet_error err;
+
+	connect_with(f, "0.7.0", WITH_SOURCE);
+	active(f, DOUBLE(80));
+	for (size_t i = 0; i < 2; i++) {
+		connect_with(f, "0.7.0", WITH_SOURCE);
+		assert_int_equal(fleet_update(f->fleet, fleet_rule(f->fleet, 1),
+					      make_rule(edges[i].json), done, f, &err),
+				 0);
+		connect_with(f, "0.7.0", edges[i].capabilities);
+		f->log[0] = '\0';
+		store_settle(f->store);
+		assert_string_equal(f->answer, edges[i].code);
+		assert_int_equal(f->answered_rule_id, 1);
+		assert_string_equal(f->log, "");
+		assert_null(fleet_rule(f->fleet, 1)->next);
+		assert_int_equal(targets(f), 2);
+	}
+	crash(f);
+	assert_null(fleet_rule(f->fleet, 1)->next);
+}
+
+/* What settles the doubt is for the edge that is there by then. */
+static void a_doubt_is_not_settled_past_the_gate(void **state)
+{
+	struct fixture *f = *state;
+	char asked[64];
+
+	connect_with(f, "0.7.0", WITH_SOURCE);
+	active(f, ALLOWING(80));
+	assert_string_equal(update(f, SINGLE(80)), "");
+	fleet_session_end(f->session);
+	connect_with(f, "0.7.0", WITH_SOURCE);
+	strcpy(asked, f->request_id);
+	fleet_session_status(f->session, asked, 1, FLEET_REFUSED, "bind_failed");
+	f->log[0] = '\0';
+	connect_as(f, "0.7.0", true);
+	assert_string_equal(f->log, "done 0;");
+	store_settle(f->store);
+	assert_string_equal(f->log, "done 0;");
+	assert_null(fleet_rule(f->fleet, 1)->next);
+	assert_int_equal(fleet_rule(f->fleet, 1)->state, FLEET_FAILED);
+}
+
 #define OTHER "01J9ZK8M3Q6S7T8V9W0X1Y2Z3B"
 
 /* A code of that client id, made at @created_ms; its hash is its name. */
@@ -1099,6 +1188,9 @@ int main(void)
 		TEST(a_refused_update_in_doubt_is_settled),
 		TEST(a_long_wait_gives_way_to_a_newer_change),
 		TEST(a_replay_never_speaks_after_an_update),
+		TEST(an_update_waits_for_an_edge_that_knows_it),
+		TEST(an_update_is_refused_by_the_edge_that_came),
+		TEST(a_doubt_is_not_settled_past_the_gate),
 		TEST(names_are_unique_among_those_not_revoked),
 		TEST(a_code_never_ends_a_later_revocation),
 		TEST(a_push_takes_an_id_for_a_name),
