@@ -10,6 +10,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "server/fleet/history.h"
+#include "server/fleet/stats.h"
 
 /* A change of a rule's update that is with the store. */
 struct change {
@@ -131,9 +132,12 @@ static void forget_next(struct fleet_rule *r)
 
 static void apply_confirm(struct change *ch, struct fleet_rule *r)
 {
-	rule_free(r->rule);
+	struct rule *was = r->rule;
+
 	r->rule = ch->rule;
 	ch->rule = NULL;
+	stats_on_change(r, was);
+	rule_free(was);
 	r->state = FLEET_ACTIVE;
 	r->state_serial++;
 	r->activated = true;

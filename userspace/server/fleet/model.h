@@ -86,7 +86,8 @@ struct fleet_rule {
 	bool activated;	  /* has been active since this server started, or was when it did */
 	char reason[128]; /* of FLEET_FAILED */
 	uint64_t created_ms, changed_ms;
-	struct rule_figures *figures; /* the last report; NULL before the first */
+	/* The last report, of targets only that the rule has, at most one row of each; NULL before the first. */
+	struct rule_figures *figures;
 	uint64_t report_mono_ns, report_wall_ms;
 	struct port_figures *ports; /* the last rows of ports, which only some reports have */
 	uint32_t n_ports;

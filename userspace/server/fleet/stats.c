@@ -73,6 +73,13 @@ static const struct target_figures *target_of(const struct rule_figures *fig, ui
 	return NULL;
 }
 
+/* Whether the timeline ends with that change already; rows of a rule may be other targets than they were. */
+static bool is_known(const struct change *last, const struct change *change)
+{
+	return last && last->failed == change->failed && last->port == change->port &&
+	       !strcmp(last->host, change->host);
+}
+
 /* One change of health into the timeline and the history. */
 static void note_change(struct fleet *f, const struct fleet_rule *r, const struct change *change)
 {
@@ -80,7 +87,7 @@ static void note_change(struct fleet *f, const struct fleet_rule *r, const struc
 	char target[300], detail[80];
 
 	/* A first report after this server's start repeats what is known already. */
-	if (last && last->failed == change->failed && !r->figures)
+	if (is_known(last, change) && !r->figures)
 		return;
 	changes_add(f->changes, change);
 	endpoint_text(change->host, change->port, target, sizeof(target));
@@ -132,8 +139,8 @@ const struct changes *fleet_changes(const struct fleet *f)
 }
 
 /*
- * A copy of @fig with the rows of @last that it leaves out: existing edges do that with a target whose
- * lock was taken at that instant. @last may be NULL. The caller's to free; NULL for memory.
+ * A copy of @fig, one row for each of @n_targets, with the rows of @last that it leaves out: existing edges do
+ * that with a target whose lock was taken at that instant. @last may be NULL. The caller's to free; NULL for memory.
  */
 static struct rule_figures *completed(const struct rule_figures *fig,
 				      const struct rule_figures *last, unsigned n_targets)
@@ -143,13 +150,55 @@ static struct rule_figures *completed(const struct rule_figures *fig,
 
 	if (!copy)
 		return NULL;
-	memcpy(copy, fig, sizeof(*fig) + fig->n_targets * sizeof(fig->targets[0]));
+	memcpy(copy, fig, sizeof(*fig));
 	copy->ports = NULL;
 	copy->n_ports = 0;
+	copy->n_targets = 0;
+	/* An edge may say anything, and has other targets of a rule that changes before the server has. */
+	for (uint32_t i = 0; i < fig->n_targets; i++)
+		if (fig->targets[i].index < n_targets && !target_of(copy, fig->targets[i].index))
+			copy->targets[copy->n_targets++] = fig->targets[i];
 	for (uint32_t i = 0; last && i < last->n_targets; i++)
 		if (last->targets[i].index < n_targets && !target_of(copy, last->targets[i].index))
 			copy->targets[copy->n_targets++] = last->targets[i];
 	return copy;
+}
+
+/* Where a target of a rule that was another is in the rule now, or -1. */
+static int place_of(const struct rule *rule, const struct rule_target *t)
+{
+	for (unsigned i = 0; i < rule->n_targets; i++)
+		if (rule->targets[i].port == t->port &&
+		    rule_host_same(rule->targets[i].host, t->host))
+			return (int)i;
+	return -1;
+}
+
+static void keep_targets(struct rule_figures *fig, const struct rule *was, const struct rule *is)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < fig->n_targets; i++) {
+		const struct target_figures *t = &fig->targets[i];
+		int at = t->index < was->n_targets ? place_of(is, &was->targets[t->index]) : -1;
+
+		if (at < 0)
+			continue;
+		fig->targets[n] = *t;
+		fig->targets[n++].index = (uint32_t)at;
+	}
+	fig->n_targets = n;
+}
+
+void stats_on_change(struct fleet_rule *r, const struct rule *was)
+{
+	if (r->figures)
+		keep_targets(r->figures, was, r->rule);
+	if (span_equal(rule_span(r->rule), rule_span(was)))
+		return;
+	free(r->ports);
+	r->ports = NULL;
+	r->n_ports = 0;
 }
 
 /* Rows of another life of the edge are about other counters. */

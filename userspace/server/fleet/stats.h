@@ -26,6 +26,8 @@ uint64_t fleet_report_age_ms(const struct fleet_rule *r);
 
 /* Of struct session_events. */
 void stats_on_report(struct session *s, const struct fleet_report *report);
+/* A rule has changed from @was: its figures are of the targets and ports that it still has. */
+void stats_on_change(struct fleet_rule *r, const struct rule *was);
 /* Whoever waits for figures gets the last ones. */
 void stats_on_session_end(struct session *s);
 

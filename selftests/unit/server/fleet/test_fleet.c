@@ -995,7 +995,8 @@ static const char *history(struct fixture *f)
 	return f->history;
 }
 
-static void report_health(struct fixture *f, bool failed)
+/* Of two targets, by their places; only the first may have failed. */
+static void report_rows(struct fixture *f, const uint32_t index[2], bool failed)
 {
 	struct rule_figures *fig = calloc(1, sizeof(*fig) + 2 * sizeof(fig->targets[0]));
 	const struct rule_figures *const list[] = {fig};
@@ -1004,9 +1005,90 @@ static void report_health(struct fixture *f, bool failed)
 	fig->n_targets = 2;
 	fig->targets[0].failed = failed;
 	fig->targets[0].health_since_ms = f->began_ms + (failed ? 0 : 1);
-	fig->targets[1].index = 1;
+	fig->targets[0].index = index[0];
+	fig->targets[1].index = index[1];
 	fleet_session_report(f->session, 0, 7, list, 1);
 	free(fig);
+}
+
+static void report_health(struct fixture *f, bool failed)
+{
+	report_rows(f, (const uint32_t[]){0, 1}, failed);
+}
+
+#define TRIPLE(port)                                                                             \
+	"{\"client\":\"edge-01\",\"listen_port\":" #port                                         \
+	",\"targets\":[{\"host\":\"c.example\",\"port\":3},{\"host\":\"a.example\",\"port\":1}," \
+	"{\"host\":\"d.example\",\"port\":4}]}"
+
+static void figures_stay_with_their_targets(void **state)
+{
+	struct fixture *f = *state;
+	const struct rule_figures *fig;
+
+	connect_as(f, "0.7.0", true);
+	active(f, DOUBLE(80));
+	report_health(f, true);
+	assert_int_equal(fleet_rule(f->fleet, 1)->figures->n_targets, 2);
+	/* a.example, which has failed, is the second now; b.example is gone, and of the others nothing is known. */
+	assert_string_equal(update(f, TRIPLE(80)), "");
+	say_status(f, f->request_id, 1, FLEET_ACTIVATED, "");
+	assert_string_equal(f->answer, "ok");
+	fig = fleet_rule(f->fleet, 1)->figures;
+	assert_int_equal(fig->n_targets, 1);
+	assert_int_equal(fig->targets[0].index, 1);
+	assert_true(fig->targets[0].failed);
+	assert_string_equal(update(f, SINGLE(80)), "");
+	say_status(f, f->request_id, 1, FLEET_ACTIVATED, "");
+	assert_int_equal(fleet_rule(f->fleet, 1)->figures->n_targets, 0);
+	/* What is said of more targets than there are is about others. */
+	report_health(f, true);
+	assert_int_equal(fleet_rule(f->fleet, 1)->figures->n_targets, 1);
+	report_rows(f, (const uint32_t[]){0, 0}, true);
+	assert_int_equal(fleet_rule(f->fleet, 1)->figures->n_targets, 1);
+}
+
+#define RANGE(first, last)                                                              \
+	"{\"client\":\"edge-01\",\"listen_port\":" #first ",\"listen_port_end\":" #last \
+	",\"target_host\":\"a.example\",\"target_port\":" #first ",\"target_port_end\":" #last "}"
+
+static void figures_of_ports_go_with_a_ranges_ends(void **state)
+{
+	const struct port_figures ports[] = {{.port = 80, .bytes_in = 1}, {.port = 82}};
+	const struct rule_figures fig = {.rule_id = 1, .ports = ports, .n_ports = 2};
+	const struct rule_figures *const list[] = {&fig};
+	struct fixture *f = *state;
+
+	connect_as(f, "0.7.0", true);
+	active(f, RANGE(80, 82));
+	fleet_session_report(f->session, 0, 7, list, 1);
+	assert_int_equal(fleet_rule(f->fleet, 1)->n_ports, 2);
+	assert_string_equal(update(f, RANGE(80, 81)), "");
+	say_status(f, f->request_id, 1, FLEET_ACTIVATED, "");
+	assert_int_equal(fleet_rule(f->fleet, 1)->n_ports, 0);
+}
+
+#define OTHER_HOST(port)                                 \
+	"{\"client\":\"edge-01\",\"listen_port\":" #port \
+	",\"targets\":[{\"host\":\"c.example\",\"port\":1},{\"host\":\"b.example\",\"port\":2}]}"
+
+/* After a start a first report repeats what is known of a target, not of what was in its row before. */
+static void another_target_that_fails_is_news(void **state)
+{
+	struct fixture *f = *state;
+
+	f->began_ms = clock_wall_ms() - 5000;
+	connect_as(f, "0.7.0", true);
+	active(f, DOUBLE(80));
+	report_health(f, true);
+	assert_string_equal(update(f, OTHER_HOST(80)), "");
+	say_status(f, f->request_id, 1, FLEET_ACTIVATED, "");
+	stop(f);
+	start(f);
+	connect_as(f, "0.7.0", true);
+	report_health(f, true);
+	assert_non_null(strstr(history(f), "target.failed a.example:1;"));
+	assert_non_null(strstr(history(f), "target.failed c.example:1;"));
 }
 
 #define UNTIL_FAILED "client.connected;rule.created;rule.active;target.failed a.example:1;"
@@ -1191,6 +1273,9 @@ int main(void)
 		TEST(an_update_waits_for_an_edge_that_knows_it),
 		TEST(an_update_is_refused_by_the_edge_that_came),
 		TEST(a_doubt_is_not_settled_past_the_gate),
+		TEST(figures_stay_with_their_targets),
+		TEST(figures_of_ports_go_with_a_ranges_ends),
+		TEST(another_target_that_fails_is_news),
 		TEST(names_are_unique_among_those_not_revoked),
 		TEST(a_code_never_ends_a_later_revocation),
 		TEST(a_push_takes_an_id_for_a_name),
