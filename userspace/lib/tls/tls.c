@@ -96,6 +96,32 @@ static int check_key_mode(const char *path, char *why)
 	return 0;
 }
 
+/*
+ * A context keeps a pair for each kind of key and shows what the client likes best, which may be one that has been
+ * replaced by a pair of another kind. A connection has the pair that was put in last.
+ */
+static int show_last_pair(SSL *ssl, void *arg)
+{
+	SSL_CTX *ctx = SSL_get_SSL_CTX(ssl);
+	X509 *cert = SSL_CTX_get0_certificate(ctx);
+	STACK_OF(X509) *chain = NULL;
+
+	SSL_CTX_get0_chain_certs(ctx, &chain);
+	SSL_certs_clear(ssl);
+	return SSL_use_cert_and_key(ssl, cert, SSL_CTX_get0_privatekey(ctx), chain, 1);
+}
+
+static int use_pair(SSL_CTX *ctx, const char *cert_path, const char *key_path, char *why)
+{
+	if (SSL_CTX_use_certificate_chain_file(ctx, cert_path) != 1)
+		return explain(-EINVAL, why, "not a usable certificate", cert_path);
+	/* A key of another kind is taken, for a certificate that is not there. */
+	if (SSL_CTX_use_PrivateKey_file(ctx, key_path, SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_check_private_key(ctx) != 1)
+		return explain(-EINVAL, why, "not the certificate's key", key_path);
+	return 0;
+}
+
 int tls_server_ctx(const char *cert_path, const char *key_path, const char *alpn, SSL_CTX **out,
 		   char why[TLS_ERROR_SIZE])
 {
@@ -109,19 +135,29 @@ int tls_server_ctx(const char *cert_path, const char *key_path, const char *alpn
 	ctx = new_ctx(TLS_server_method());
 	if (!ctx)
 		return explain(-ENOMEM, why, "no TLS context", key_path);
-	if (SSL_CTX_use_certificate_chain_file(ctx, cert_path) != 1)
-		rc = explain(-EINVAL, why, "not a usable certificate", cert_path);
-	else if (SSL_CTX_use_PrivateKey_file(ctx, key_path, SSL_FILETYPE_PEM) != 1)
-		rc = explain(-EINVAL, why, "not the certificate's key", key_path);
+	rc = use_pair(ctx, cert_path, key_path, why);
 	if (rc) {
 		SSL_CTX_free(ctx);
 		return rc;
 	}
+	SSL_CTX_set_cert_cb(ctx, show_last_pair, NULL);
 	/* The argument is one of the constants of tls.h. */
 	if (alpn)
 		SSL_CTX_set_alpn_select_cb(ctx, select_alpn, (void *)(uintptr_t)alpn);
 	*out = ctx;
 	return 0;
+}
+
+int tls_server_replace(SSL_CTX *ctx, const char *cert_path, const char *key_path,
+		       char why[TLS_ERROR_SIZE])
+{
+	SSL_CTX *probe;
+	int rc = tls_server_ctx(cert_path, key_path, NULL, &probe, why);
+
+	if (rc)
+		return rc;
+	SSL_CTX_free(probe);
+	return use_pair(ctx, cert_path, key_path, why);
 }
 
 /* In place of a chain check: the leaf alone, by its fingerprint. */

@@ -25,6 +25,11 @@ struct ssl_st;
 int tls_server_ctx(const char *cert_path, const char *key_path, const char *alpn,
 		   struct ssl_ctx_st **out, char why[TLS_ERROR_SIZE]);
 
+/* Has a context of tls_server_ctx() serve what is in the files now, if that is a pair; else it is as it was. As
+ * tls_server_ctx(). Connections that are open keep what they have. */
+int tls_server_replace(struct ssl_ctx_st *ctx, const char *cert_path, const char *key_path,
+		       char why[TLS_ERROR_SIZE]);
+
 /* The pin that a connection expects, and what it found. Outlives the connection's SSL. */
 struct tls_pin {
 	uint8_t want[TLS_PIN_SIZE];

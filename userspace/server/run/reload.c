@@ -7,8 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <openssl/ssl.h>
-
 #include "lib/base/log.h"
 #include "lib/tls/tls.h"
 #include "server/access/certificate.h"
@@ -84,23 +82,20 @@ static void reload_token(const char *data_dir, struct access *a)
 		token_not_reloaded(why);
 }
 
-void tls_pair_reload(const char *what, const char *cert, const char *key, struct ssl_ctx_st *ctx)
+int tls_pair_reload(const char *what, const char *cert, const char *key, struct ssl_ctx_st *ctx)
 {
-	struct ssl_ctx_st *probe = NULL;
-	char why[512] = "";
+	char why[TLS_ERROR_SIZE];
+	int err = tls_server_replace(ctx, cert, key, why);
 
-	/* Tried beside the one in use, which stays whole if this pair is not. */
-	if (tls_server_ctx(cert, key, NULL, &probe, why) ||
-	    SSL_CTX_use_certificate_chain_file(ctx, cert) != 1 ||
-	    SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+	if (err)
 		log_event(LOG_ERROR, "server.reload_failed", LOGF_STR("certificate", what),
 			  LOGF_STR("error", why), LOGF_STR("path", cert),
 			  LOGF_STR("advice", "the certificate there was goes on"));
 	else
 		log_event(LOG_INFO, "certificate.reloaded", LOGF_STR("certificate", what),
 			  LOGF_STR("path", cert));
-	SSL_CTX_free(probe);
 	warn_of_expiry(what, cert);
+	return err;
 }
 
 void reload(const char *data_dir, const struct settings *now, struct access *a,

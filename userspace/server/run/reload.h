@@ -27,9 +27,9 @@ void reload(const char *data_dir, const struct settings *now, struct access *a,
 
 /*
  * Has a context serve what is in the files now, if that is a pair; else it is logged, and the one in use
- * goes on.
+ * goes on. 0 or -errno.
  */
-void tls_pair_reload(const char *what, const char *cert, const char *key, struct ssl_ctx_st *ctx);
+int tls_pair_reload(const char *what, const char *cert, const char *key, struct ssl_ctx_st *ctx);
 
 /* Logs a certificate that has expired, or does so within 30 days. */
 void warn_of_expiry(const char *what, const char *cert_path);

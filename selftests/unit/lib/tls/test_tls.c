@@ -102,6 +102,30 @@ static void test_pins(void **state)
 	assert_int_equal(tls_pin_of_file(key, a), -EINVAL);
 }
 
+/* A key of another kind than those that we make, and a certificate for it. */
+static void put_rsa_pair(const char *cert_path, const char *key_path)
+{
+	EVP_PKEY *rsa = EVP_RSA_gen(2048);
+	X509 *x = X509_new();
+	FILE *out = fopen(key_path, "w");
+
+	assert_non_null(rsa);
+	assert_non_null(out);
+	assert_int_equal(PEM_write_PrivateKey(out, rsa, NULL, NULL, 0, NULL, NULL), 1);
+	assert_int_equal(fclose(out), 0);
+	X509_set_version(x, 2);
+	X509_gmtime_adj(X509_getm_notBefore(x), 0);
+	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+	assert_int_equal(X509_set_pubkey(x, rsa), 1);
+	assert_true(X509_sign(x, rsa, EVP_sha256()) > 0);
+	out = fopen(cert_path, "w");
+	assert_non_null(out);
+	assert_int_equal(PEM_write_X509(out, x), 1);
+	assert_int_equal(fclose(out), 0);
+	X509_free(x);
+	EVP_PKEY_free(rsa);
+}
+
 static void test_server_refusals(void **state)
 {
 	char why[TLS_ERROR_SIZE], other[96], other_key[96];
@@ -118,6 +142,10 @@ static void test_server_refusals(void **state)
 	snprintf(other, sizeof(other), "%s/o.crt", dir);
 	snprintf(other_key, sizeof(other_key), "%s/o.key", dir);
 	assert_int_equal(tls_cert_generate(other, other_key, "o", hosts, 1), 0);
+	assert_int_equal(tls_server_ctx(cert, other_key, NULL, &ctx, why), -EINVAL);
+	assert_non_null(strstr(why, "key"));
+	/* OpenSSL takes a key of another kind beside the certificate. */
+	put_rsa_pair(other, other_key);
 	assert_int_equal(tls_server_ctx(cert, other_key, NULL, &ctx, why), -EINVAL);
 	assert_non_null(strstr(why, "key"));
 	unlink(other);
@@ -185,6 +213,40 @@ static void test_handshake(void **state)
 	pair_free(&p);
 	SSL_CTX_free(client);
 	SSL_CTX_free(server);
+}
+
+/* As when a pair is replaced while the server runs: a client that likes the former kind of key better gets the new one. */
+static void test_replaced_by_another_kind(void **state)
+{
+	struct tls_pin pin = {0};
+	char why[TLS_ERROR_SIZE], other[96], other_key[96];
+	SSL_CTX *server, *client = tls_client_ctx(TLS_ALPN_H2);
+	const char *certs[] = {other, cert}, *keys[] = {other_key, key};
+	struct pair p;
+
+	snprintf(other, sizeof(other), "%s/o.crt", dir);
+	snprintf(other_key, sizeof(other_key), "%s/o.key", dir);
+	assert_int_equal(chmod(key, 0600), 0);
+	put_rsa_pair(other, other_key);
+	assert_int_equal(chmod(other_key, 0600), 0);
+	assert_int_equal(tls_server_ctx(cert, key, TLS_ALPN_H2, &server, why), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(tls_server_replace(server, certs[i], keys[i], why), 0);
+		assert_int_equal(tls_pin_of_file(certs[i], pin.want), 0);
+		handshake(&p, client, server, &pin, "edge.example");
+		assert_true(p.done);
+		assert_false(pin.mismatch);
+		pair_free(&p);
+	}
+	/* What is no pair changes nothing. */
+	assert_int_equal(tls_server_replace(server, cert, other_key, why), -EINVAL);
+	handshake(&p, client, server, &pin, "edge.example");
+	assert_true(p.done);
+	pair_free(&p);
+	SSL_CTX_free(client);
+	SSL_CTX_free(server);
+	unlink(other);
+	unlink(other_key);
 }
 
 static void test_pin_mismatch(void **state)
@@ -277,10 +339,15 @@ static void test_versions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_certificate), cmocka_unit_test(test_san),
-		cmocka_unit_test(test_pins),	    cmocka_unit_test(test_server_refusals),
-		cmocka_unit_test(test_handshake),   cmocka_unit_test(test_pin_mismatch),
-		cmocka_unit_test(test_alpn),	    cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_certificate),
+		cmocka_unit_test(test_san),
+		cmocka_unit_test(test_pins),
+		cmocka_unit_test(test_server_refusals),
+		cmocka_unit_test(test_handshake),
+		cmocka_unit_test(test_pin_mismatch),
+		cmocka_unit_test(test_alpn),
+		cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_replaced_by_another_kind),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
