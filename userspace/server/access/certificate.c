@@ -13,6 +13,7 @@
 
 #include <openssl/asn1.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 #include "lib/base/atomic_file.h"
@@ -104,13 +105,33 @@ bool certificate_has_next(const char *cert_path)
 	return !access(next, F_OK);
 }
 
-int certificate_make_next(const char *cert_path, const char *key_path, const char *advertised)
+static int check_pair(const char *cert, const char *key, char why[TLS_ERROR_SIZE])
+{
+	struct ssl_ctx_st *probe = NULL;
+	int err = tls_server_ctx(cert, key, NULL, &probe, why);
+
+	SSL_CTX_free(probe);
+	return err;
+}
+
+/* Whether the next certificate has its key: the next one, or else the one in use. */
+static int check_next(const char *cert_path, const char *key_path, char why[TLS_ERROR_SIZE])
+{
+	char cert[PATH_MAX], key[PATH_MAX];
+
+	beside(cert_path, ".next", cert);
+	beside(key_path, ".next", key);
+	return check_pair(cert, access(key, F_OK) ? key_path : key, why);
+}
+
+int certificate_make_next(const char *cert_path, const char *key_path, const char *advertised,
+			  char why[TLS_ERROR_SIZE])
 {
 	char cert[PATH_MAX], key[PATH_MAX], host[ENROLL_HOST_MAX] = "";
 	uint16_t port;
 
 	if (certificate_has_next(cert_path))
-		return 0;
+		return check_next(cert_path, key_path, why);
 	if (advertised && endpoint_split(advertised, strlen(advertised), host, &port))
 		host[0] = '\0';
 	beside(cert_path, ".next", cert);
@@ -132,24 +153,38 @@ static int step(const char *path)
 	return rename(next, path) ? -errno : 0;
 }
 
-int certificate_switch(const char *cert_path, const char *key_path)
+int certificate_switch(const char *cert_path, const char *key_path, char why[TLS_ERROR_SIZE])
 {
 	char next[PATH_MAX];
 	int err;
 
+	if (!certificate_has_next(cert_path))
+		return 0;
+	err = check_next(cert_path, key_path, why);
+	if (err)
+		return err;
 	/* The key first: a certificate that is still there as .next tells a start to go on. */
 	beside(key_path, ".next", next);
 	err = access(next, F_OK) ? 0 : step(key_path);
-	return err ? err : step(cert_path);
+	if (!err)
+		err = step(cert_path);
+	if (err)
+		snprintf(why, TLS_ERROR_SIZE, "%s", strerror(-err));
+	return err;
 }
 
-/* A switch that a crash has broken off: its key is in place. */
+/*
+ * A switch that a crash has broken off: the key in place is the next certificate's, and not that of the
+ * certificate in place. Without that a next certificate is one that an operator has just put there.
+ */
 static int finish_switch(const char *cert_path, const char *key_path)
 {
-	char next_key[PATH_MAX];
+	char next[PATH_MAX], next_key[PATH_MAX], why[TLS_ERROR_SIZE];
 
+	beside(cert_path, ".next", next);
 	beside(key_path, ".next", next_key);
-	if (!certificate_has_next(cert_path) || !access(next_key, F_OK))
+	if (access(cert_path, F_OK) || access(next, F_OK) || !access(next_key, F_OK) ||
+	    !check_pair(cert_path, key_path, why) || check_pair(next, key_path, why))
 		return 0;
 	return step(cert_path);
 }

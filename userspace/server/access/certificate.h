@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/tls/tls.h"
+
 /*
  * Makes sure that the control listener has a certificate. Where there is none, one is made:
  * self-signed, for this host's name, localhost, its loopback addresses and the host of
@@ -19,10 +21,13 @@ int certificate_ensure(const char *data_dir, const char *cert_path, const char *
 /*
  * A change that edges are told of before: the next pair lies beside the one in use, as *.next. Made by
  * certificate_make_next() (one that is there is kept); certificate_switch() puts it in the place of the old one,
- * which is kept as *.old. A crash in between is made good by certificate_ensure(). 0 or -errno.
+ * which is kept as *.old. A next certificate without a next key goes with the key in use. A crash in between is
+ * made good by certificate_ensure(). 0, also where nothing is left to be done; -EINVAL or -EPERM, with @why in
+ * words, when the two files are no pair that could be served; another -errno.
  */
-int certificate_make_next(const char *cert_path, const char *key_path, const char *advertised);
-int certificate_switch(const char *cert_path, const char *key_path);
+int certificate_make_next(const char *cert_path, const char *key_path, const char *advertised,
+			  char why[TLS_ERROR_SIZE]);
+int certificate_switch(const char *cert_path, const char *key_path, char why[TLS_ERROR_SIZE]);
 bool certificate_has_next(const char *cert_path);
 /* "<cert_path>.next"; @path has PATH_MAX bytes. */
 void certificate_next_path(const char *cert_path, char *path);

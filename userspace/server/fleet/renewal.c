@@ -23,6 +23,7 @@ struct renewal {
 	struct renewal_config config;
 	uint64_t began_ms;			      /* 0: no certificate is under way */
 	bool beginning;				      /* that one is to be is with the store */
+	int switch_error;			      /* of the last try to change over */
 	uint64_t serial;			      /* of what edges were sent */
 	char pin[PIN_HEX + 1], next_pin[PIN_HEX + 1]; /* next_pin "": none */
 	struct rotations rotations;
@@ -129,23 +130,37 @@ bool renewal_under_way(const struct renewal *r)
 
 /* ---- the certificate ---- */
 
+/* Once, however often it is tried again. */
+static void log_no_switch(const struct renewal *r, int err, const char *why)
+{
+	if (err == r->switch_error)
+		return;
+	log_event(LOG_ERROR, "certificate.switch_failed", LOGF_STR("error", why),
+		  LOGF_STR("path", r->config.cert_path),
+		  LOGF_STR("advice", "the certificate there was goes on; put the next pair, "
+				     "certificate and key, beside it as *.next"));
+}
+
+/* Edges hear that there is no other certificate any more when the next one is what is served. */
 static int change_over(struct renewal *r)
 {
-	int err = certificate_switch(r->config.cert_path, r->config.key_path);
+	char why[TLS_ERROR_SIZE];
+	int err = certificate_switch(r->config.cert_path, r->config.key_path, why);
 
-	if (err) {
-		log_event(LOG_ERROR, "certificate.switch_failed", LOGF_STR("error", strerror(-err)),
-			  LOGF_STR("path", r->config.cert_path));
+	if (err)
+		log_no_switch(r, err, why);
+	else
+		err = r->config.switched(r->config.arg);
+	r->switch_error = err;
+	if (err)
 		return err;
-	}
 	r->began_ms = 0;
 	/* If that cannot be stored, the next start finds that there is no next pair. */
 	put_setting(r, SETTING_BEGAN, NULL);
 	err = read_pins(r);
 	log_event(LOG_INFO, "certificate.rotated", LOGF_STR("path", r->config.cert_path),
 		  LOGF_STR("pin", r->pin));
-	r->config.switched(r->config.arg);
-	tell_all(r); /* that there is no other any more */
+	tell_all(r);
 	return err;
 }
 
@@ -159,9 +174,21 @@ static void change_over_if_told(struct renewal *r)
 struct beginning {
 	struct renewal *r;
 	uint64_t began_ms;
+	char why[TLS_ERROR_SIZE]; /* the next pair is none; "": it is */
 	renewal_done done;
 	void *arg;
 };
+
+static void cannot_begin(struct fleet_error *err, int errnum, const char *why)
+{
+	if (*why)
+		fleet_error_set(err, 409, "next_certificate_missing",
+				"next_certificate_missing: the files beside the certificate are no "
+				"pair: %s",
+				why);
+	else
+		fleet_error_store(err, errnum);
+}
 
 static void on_begun(void *arg, int errnum)
 {
@@ -176,7 +203,7 @@ static void on_begun(void *arg, int errnum)
 	}
 	if (errnum) {
 		r->began_ms = 0;
-		fleet_error_store(&err, errnum);
+		cannot_begin(&err, errnum, b->why);
 	} else {
 		log_event(LOG_INFO, "certificate.announced", LOGF_STR("pin", r->next_pin),
 			  LOGF_UINT("edges", renewal_waiting(r, NULL, NULL)));
@@ -198,12 +225,14 @@ static void on_reminded(void *arg, int errnum)
 	free(b);
 }
 
-/* In the store's thread: it only reads what does not change. */
+/* In the store's thread: of the renewal it only reads what does not change. */
 static int make_next(void *arg)
 {
-	const struct renewal_config *c = arg;
+	struct beginning *b = arg;
+	const struct renewal_config *c = &b->r->config;
 
-	return certificate_make_next(c->cert_path, c->key_path, c->advertised);
+	b->why[0] = '\0';
+	return certificate_make_next(c->cert_path, c->key_path, c->advertised, b->why);
 }
 
 static int begin(struct beginning *b)
@@ -218,7 +247,7 @@ static int begin(struct beginning *b)
 	b->began_ms = clock_wall_ms();
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)b->began_ms);
 	tx = store_begin(r->fleet->store);
-	store_work(tx, make_next, &r->config);
+	store_work(tx, make_next, b);
 	store_setting_put(tx, SETTING_BEGAN, text);
 	err = store_commit(tx, on_begun, b);
 	r->beginning = !err;
@@ -269,7 +298,8 @@ void renewal_sweep(struct renewal *r)
 		change_over_if_told(r); /* the last one may have been revoked */
 		return;
 	}
-	renewal_waiting(r, log_late, NULL);
+	if (!r->switch_error)
+		renewal_waiting(r, log_late, NULL);
 	change_over(r);
 }
 

@@ -16,8 +16,9 @@
 struct renewal;
 struct renewal_config {
 	const char *data_dir, *cert_path, *key_path;
-	const char *advertised;	     /* or NULL */
-	void (*switched)(void *arg); /* the files have changed: read them again */
+	const char *advertised; /* or NULL */
+	/* The files have changed: read them again. 0 when they are what is served, or -errno, logged. */
+	int (*switched)(void *arg);
 	void *arg;
 };
 

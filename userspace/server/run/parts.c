@@ -102,13 +102,13 @@ void server_close(struct server *s)
 }
 
 /* Open connections keep the old one until they end. */
-static void certificate_switched(void *arg)
+static int certificate_switched(void *arg)
 {
 	struct server *s = arg;
 
-	if (s->grpc_tls)
-		tls_pair_reload("control", s->settings.tls_cert_path, s->settings.tls_key_path,
-				s->grpc_tls);
+	return s->grpc_tls ? tls_pair_reload("control", s->settings.tls_cert_path,
+					     s->settings.tls_key_path, s->grpc_tls)
+			   : 0;
 }
 
 int server_ensure_certificate(struct server *s, const char *data_dir, const char *advertised)

@@ -98,6 +98,75 @@ static void a_crash_while_making_it_leaves_no_half_pair(void **state)
 	assert_int_equal(ensure(f, NULL), -ENOENT);
 }
 
+static void pin_of(const char *path, uint8_t pin[TLS_PIN_SIZE])
+{
+	assert_int_equal(tls_pin_of_file(path, pin), 0);
+}
+
+static void check_served(struct fixture *f, const uint8_t pin[TLS_PIN_SIZE])
+{
+	uint8_t now[TLS_PIN_SIZE];
+
+	pin_of(f->cert, now);
+	assert_memory_equal(now, pin, sizeof(now));
+}
+
+/* Beside the pair in use, as an operator does. */
+static void put_next(struct fixture *f, bool with_key)
+{
+	const char *hosts[] = {"own.example"};
+	char cert[128], key[128];
+
+	snprintf(cert, sizeof(cert), "%s.next", f->cert);
+	snprintf(key, sizeof(key), "%s.next", f->key);
+	assert_int_equal(tls_cert_generate(cert, key, "own.example", hosts, 1), 0);
+	if (!with_key)
+		assert_int_equal(unlink(key), 0);
+}
+
+static void a_next_certificate_without_its_key_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t first[TLS_PIN_SIZE];
+	char next[128], why[TLS_ERROR_SIZE];
+
+	assert_int_equal(ensure(f, NULL), 0);
+	pin_of(f->cert, first);
+	put_next(f, false);
+	assert_int_equal(certificate_make_next(f->cert, f->key, NULL, why), -EINVAL);
+	assert_int_equal(certificate_switch(f->cert, f->key, why), -EINVAL);
+	check_served(f, first);
+	/* A start does not take it for a switch that was broken off. */
+	assert_int_equal(ensure(f, NULL), 0);
+	check_served(f, first);
+	/* Nor with another's key. */
+	snprintf(next, sizeof(next), "%s.next", f->key);
+	assert_int_equal(link(f->key, next), 0);
+	assert_int_equal(certificate_make_next(f->cert, f->key, NULL, why), -EINVAL);
+	assert_int_equal(certificate_switch(f->cert, f->key, why), -EINVAL);
+	check_served(f, first);
+}
+
+static void a_broken_off_switch_is_finished(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t next_pin[TLS_PIN_SIZE];
+	char next[128], why[TLS_ERROR_SIZE];
+
+	assert_int_equal(ensure(f, NULL), 0);
+	put_next(f, true);
+	snprintf(next, sizeof(next), "%s.next", f->cert);
+	pin_of(next, next_pin);
+	snprintf(next, sizeof(next), "%s.next", f->key);
+	assert_int_equal(rename(next, f->key), 0);
+	assert_int_equal(ensure(f, NULL), 0);
+	check_served(f, next_pin);
+	/* Nothing is left to be done. */
+	assert_false(certificate_has_next(f->cert));
+	assert_int_equal(certificate_switch(f->cert, f->key, why), 0);
+	check_served(f, next_pin);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -105,6 +174,8 @@ int main(void)
 		TEST(it_is_kept_whatever_is_advertised),
 		TEST(half_a_pair_is_never_completed),
 		TEST(a_crash_while_making_it_leaves_no_half_pair),
+		TEST(a_next_certificate_without_its_key_is_left_alone),
+		TEST(a_broken_off_switch_is_finished),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,7 @@
 #include "server/fleet/health_history.h"
 #include "server/fleet/history.h"
 #include "server/fleet/renewal.h"
+#include "server/access/certificate.h"
 #include "selftests/unit/server/store/stored.h"
 
 #define CLIENT "01J9ZK8M3Q6S7T8V9W0X1Y2Z3A"
@@ -41,6 +42,8 @@ struct fixture {
 	int answers;
 	char answer[64], message[256];
 	uint64_t answered_rule, answered_rule_id, began_ms;
+	char cert[96], key[96];
+	int switch_error;
 	/* What a refresh gave. */
 	int refreshed;
 	uint64_t refreshed_bytes, asked;
@@ -1183,6 +1186,59 @@ static void an_answer_to_no_update_changes_nothing(void **state)
 	renewal_free(r);
 }
 
+static int switched(void *arg)
+{
+	return *(int *)arg;
+}
+
+static void announced(void *arg, const struct fleet_error *err)
+{
+	assert_null(err);
+}
+
+static struct renewal *renewal_of(struct fixture *f)
+{
+	char why[TLS_ERROR_SIZE];
+
+	snprintf(f->cert, sizeof(f->cert), "%s/server.crt", f->dir);
+	snprintf(f->key, sizeof(f->key), "%s/server.key", f->dir);
+	assert_int_equal(certificate_ensure(f->dir, f->cert, f->key, NULL, why, sizeof(why)), 0);
+	return renewal_new(f->fleet, &(struct renewal_config){.data_dir = f->dir,
+							      .cert_path = f->cert,
+							      .key_path = f->key,
+							      .switched = switched,
+							      .arg = &f->switch_error});
+}
+
+/* With a certificate that is announced. */
+static struct renewal *renewing(struct fixture *f)
+{
+	struct renewal *r = renewal_of(f);
+	struct fleet_error err;
+
+	assert_int_equal(renewal_certificate(r, announced, NULL, &err), 0);
+	store_settle(f->store);
+	assert_true(renewal_under_way(r));
+	return r;
+}
+
+static void it_is_over_when_the_new_one_is_served(void **state)
+{
+	struct fixture *f = *state;
+	struct fleet_client *c = fleet_client(f->fleet, CLIENT);
+	struct renewal *r = renewing(f);
+
+	assert_int_equal(SETTLED(f->store, fleet_client_revoke(f->fleet, c, on_client, &o)), 0);
+	/* The files are the new pair's, and the old one is still served. */
+	f->switch_error = -EIO;
+	renewal_sweep(r);
+	assert_true(renewal_under_way(r));
+	f->switch_error = 0;
+	renewal_sweep(r);
+	assert_false(renewal_under_way(r));
+	renewal_free(r);
+}
+
 static void a_lock_of_another_process_does_not_stop_the_loop(void **state)
 {
 	struct fixture *f = *state;
@@ -1276,6 +1332,7 @@ int main(void)
 		TEST(figures_stay_with_their_targets),
 		TEST(figures_of_ports_go_with_a_ranges_ends),
 		TEST(another_target_that_fails_is_news),
+		TEST(it_is_over_when_the_new_one_is_served),
 		TEST(names_are_unique_among_those_not_revoked),
 		TEST(a_code_never_ends_a_later_revocation),
 		TEST(a_push_takes_an_id_for_a_name),

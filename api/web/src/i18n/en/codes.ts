@@ -70,7 +70,7 @@ export const codes = {
 	"code.multi_target_unsupported_by_client":
 		"This edge's version knows only one target for each rule. Update portunus-client there.",
 	"code.next_certificate_missing":
-		"The certificate is your own: put the next one beside it, then try again.",
+		"Put the next certificate and its key beside those in use, then try again.",
 	"code.not_found": "That does not exist, or not any more.",
 	"code.not_owner": "The rule belongs to another token.",
 	"code.option_conflict": "Two settings contradict each other.",

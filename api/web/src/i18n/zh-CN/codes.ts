@@ -62,7 +62,7 @@ export const codes: Record<keyof typeof en, string> = {
 	"code.method_not_allowed": "不能在那里执行此操作。",
 	"code.multi_target_unsupported_by_client":
 		"此边缘节点的版本每条规则只支持一个目标。请升级那里的 portunus-client。",
-	"code.next_certificate_missing": "证书是您自己的：请把下一份证书放在旁边后再试。",
+	"code.next_certificate_missing": "请把下一份证书及其私钥放在正在使用的旁边后再试。",
 	"code.not_found": "不存在，或已不存在。",
 	"code.not_owner": "此规则属于另一个令牌。",
 	"code.option_conflict": "有两项设置互相矛盾。",
