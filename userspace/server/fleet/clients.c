@@ -200,6 +200,9 @@ static void apply_redemption(struct change *ch, struct fleet_client *c)
 	}
 	strcpy(c->token_hash, ch->token_hash);
 	c->next_token_hash[0] = '\0';
+	/* Another program may come with the new token; the store has forgotten as much. */
+	c->pins[0] = '\0';
+	c->caps_owners = false;
 	c->revoked_ms = 0;
 	if (c->session)
 		session_drop(c->session, "token_rotated");

@@ -32,6 +32,17 @@ static void load_next_token(struct fleet *f, struct fleet_client *c)
 	free(hash);
 }
 
+static void load_pins(struct fleet *f, struct fleet_client *c)
+{
+	char key[64], *pins = NULL;
+
+	snprintf(key, sizeof(key), STORE_BUNDLE_PINS "%s", c->id);
+	if (store_setting_get(f->store, key, &pins))
+		return;
+	utf8_format(c->pins, sizeof(c->pins), "%s", pins);
+	free(pins);
+}
+
 static bool load_caps_owners(struct fleet *f, const struct fleet_client *c)
 {
 	char key[64], *value = NULL;
@@ -50,6 +61,7 @@ static void load_client(void *arg, const struct store_client *row)
 
 	if (c) {
 		load_next_token(l->f, c);
+		load_pins(l->f, c);
 		c->caps_owners = load_caps_owners(l->f, c);
 	}
 	if (!c || model_client_add(l->f, c)) {

@@ -37,6 +37,8 @@ struct fleet_watch {
 	void (*news)(struct fleet_watch *w, struct fleet_rule *r, enum fleet_news news);
 };
 
+#define FLEET_PINS_SIZE (2 * 64 + 2)
+
 enum fleet_state { FLEET_PENDING, FLEET_ACTIVE, FLEET_FAILED };
 
 struct fleet_client {
@@ -50,6 +52,8 @@ struct fleet_client {
 	TAILQ_HEAD(, fleet_rule) rules;	  /* by id */
 	TAILQ_HEAD(, fleet_owner) owners; /* by id */
 	bool caps_owners;		  /* its last session said that it does */
+	/* The pins that its bundle has, "PIN" or "PIN,NEXT", as far as it has said; "": never said. */
+	char pins[FLEET_PINS_SIZE];
 	uint64_t last_seen_ms;
 	struct sni_figures *sni; /* of its ports that route by server name, as last reported */
 	size_t n_sni;

@@ -31,30 +31,18 @@ struct renewal {
 
 /* ---- what is stored ---- */
 
-/* The pins that a client's bundle has, "PIN" or "PIN,NEXT", as far as it has said; NULL: never said. */
-static char *pins_of(const struct renewal *r, const struct fleet_client *c)
+static void wanted_pins(const struct renewal *r, char out[FLEET_PINS_SIZE])
 {
-	char key[64], *value = NULL;
-
-	snprintf(key, sizeof(key), STORE_BUNDLE_PINS "%s", c->id);
-	return store_setting_get(r->fleet->store, key, &value) ? NULL : value;
-}
-
-static void wanted_pins(const struct renewal *r, char out[2 * PIN_HEX + 2])
-{
-	snprintf(out, 2 * PIN_HEX + 2, "%s%s%s", r->pin, *r->next_pin ? "," : "", r->next_pin);
+	snprintf(out, FLEET_PINS_SIZE, "%s%s%s", r->pin, *r->next_pin ? "," : "", r->next_pin);
 }
 
 /* Whether a client's bundle is what it should be. One that was only enrolled has the pin of then. */
 static bool is_told(const struct renewal *r, const struct fleet_client *c)
 {
-	char wanted[2 * PIN_HEX + 2], *has = pins_of(r, c);
-	bool told;
+	char wanted[FLEET_PINS_SIZE];
 
 	wanted_pins(r, wanted);
-	told = has ? !strcmp(has, wanted) : !*r->next_pin;
-	free(has);
-	return told;
+	return *c->pins ? !strcmp(c->pins, wanted) : !*r->next_pin;
 }
 
 static int read_pins(struct renewal *r)
@@ -107,6 +95,19 @@ static void tell_all(struct renewal *r)
 			tell(r, r->fleet->clients[i]->session);
 }
 
+static bool is_waited_for(const struct renewal *r, const struct fleet_client *c)
+{
+	return !c->revoked_ms && !is_told(r, c);
+}
+
+static bool all_told(const struct renewal *r)
+{
+	for (size_t i = 0; i < r->fleet->n_clients; i++)
+		if (is_waited_for(r, r->fleet->clients[i]))
+			return false;
+	return true;
+}
+
 size_t renewal_waiting(struct renewal *r, void (*name)(void *arg, const char *name), void *arg)
 {
 	size_t n = 0;
@@ -114,7 +115,7 @@ size_t renewal_waiting(struct renewal *r, void (*name)(void *arg, const char *na
 	for (size_t i = 0; i < r->fleet->n_clients && *r->next_pin; i++) {
 		const struct fleet_client *c = r->fleet->clients[i];
 
-		if (c->revoked_ms || is_told(r, c))
+		if (!is_waited_for(r, c))
 			continue;
 		n++;
 		if (name)
@@ -166,7 +167,7 @@ static int change_over(struct renewal *r)
 
 static void change_over_if_told(struct renewal *r)
 {
-	if (*r->next_pin && !renewal_waiting(r, NULL, NULL))
+	if (*r->next_pin && all_told(r))
 		change_over(r);
 }
 
@@ -322,7 +323,7 @@ void renewal_on_greeted(struct renewal *r, struct session *s)
 /* An edge's word that it has certain pins, which is with the store. */
 struct pins_change {
 	struct fleet *f;
-	char client_id[STORE_ID_SIZE + 1];
+	char client_id[STORE_ID_SIZE + 1], pins[FLEET_PINS_SIZE];
 };
 
 static void on_pins_stored(void *arg, int err)
@@ -331,6 +332,8 @@ static void on_pins_stored(void *arg, int err)
 	struct fleet_client *c = fleet_client(ch->f, ch->client_id);
 	struct renewal *r = ch->f->renewal;
 
+	if (c && !err)
+		strcpy(c->pins, ch->pins);
 	if (c && c->connected)
 		c->session->credential_serial = 0;
 	/* After an error it is told again with the next session. */
@@ -353,9 +356,10 @@ static void store_pins(struct renewal *r, struct session *s)
 		return;
 	ch->f = r->fleet;
 	strcpy(ch->client_id, s->client->id);
+	strcpy(ch->pins, s->credential_pins);
 	snprintf(key, sizeof(key), STORE_BUNDLE_PINS "%s", s->client->id);
 	tx = store_begin(r->fleet->store);
-	store_setting_put(tx, key, s->credential_pins);
+	store_setting_put(tx, key, ch->pins);
 	if (store_commit(tx, on_pins_stored, ch))
 		free(ch);
 }

@@ -68,7 +68,7 @@ struct session {
 		kernel_relay;
 	/* An update of the bundle that is out. Used by renewal.c alone. */
 	uint64_t credential_serial;
-	char credential_pins[2 * 64 + 2];
+	char credential_pins[FLEET_PINS_SIZE];
 	/* Who waits for flows. Used by flows.c alone. */
 	uint64_t flows_asked;
 	TAILQ_HEAD(flows_wait_queue, flows_wait) flows_waits;

@@ -23,6 +23,7 @@
 #include "server/fleet/history.h"
 #include "server/fleet/renewal.h"
 #include "server/access/certificate.h"
+#include "server/store/inner.h"
 #include "selftests/unit/server/store/stored.h"
 
 #define CLIENT "01J9ZK8M3Q6S7T8V9W0X1Y2Z3A"
@@ -41,7 +42,7 @@ struct fixture {
 	/* What the operator was told. */
 	int answers;
 	char answer[64], message[256];
-	uint64_t answered_rule, answered_rule_id, began_ms;
+	uint64_t answered_rule, answered_rule_id, began_ms, credential_serial;
 	char cert[96], key[96];
 	int switch_error;
 	/* What a refresh gave. */
@@ -172,7 +173,7 @@ static void connect_with(struct fixture *f, const char *version, size_t n)
 	static const char *const capabilities[] = {
 		CAPABILITY_RULE_UPDATE, CAPABILITY_RULE_OPTIONS, CAPABILITY_STATS_REQUEST,
 		CAPABILITY_REPLAY_DONE, "version=9.9",		 "accounting=bpf",
-		CAPABILITY_SOURCE};
+		CAPABILITY_SOURCE,	CAPABILITY_CREDENTIAL};
 	const struct fleet_hello hello = {.client_version = version,
 					  .capabilities = capabilities,
 					  .n_capabilities = n};
@@ -652,10 +653,15 @@ static void a_redeemed_code_rotates_the_token(void **state)
 
 	code.expires_ms = fresh.expires_ms = clock_wall_ms() + 60000;
 	connect_as(f, "0.7.0", true);
+	strcpy(fleet_client(f->fleet, CLIENT)->pins, "aa");
+	fleet_client(f->fleet, CLIENT)->caps_owners = true;
 	assert_int_equal(STORED(f->store, store_code_add(tx, "code-1", &code)), 0);
 	assert_int_equal(SETTLED(f->store, fleet_client_redeem(f->fleet, "code-1", &code, "hash-2",
 							       on_client, &o)),
 			 0);
+	/* What the edge of before has said is forgotten, as on the disk. */
+	assert_string_equal(fleet_client(f->fleet, CLIENT)->pins, "");
+	assert_false(fleet_client(f->fleet, CLIENT)->caps_owners);
 	assert_string_equal(f->closed, "token_rotated");
 	assert_null(fleet_client_by_token(f->fleet, "hash-1"));
 	assert_non_null(fleet_client_by_token(f->fleet, "hash-2"));
@@ -1186,6 +1192,14 @@ static void an_answer_to_no_update_changes_nothing(void **state)
 	renewal_free(r);
 }
 
+static int link_credential(void *link, uint64_t serial, const struct outbox_credential *c)
+{
+	struct fixture *f = link;
+
+	f->credential_serial = serial;
+	return 0;
+}
+
 static int switched(void *arg)
 {
 	return *(int *)arg;
@@ -1194,6 +1208,12 @@ static int switched(void *arg)
 static void announced(void *arg, const struct fleet_error *err)
 {
 	assert_null(err);
+}
+
+static int count_statement(unsigned what, void *arg, void *statement, void *sql)
+{
+	++*(int *)arg;
+	return 0;
 }
 
 static struct renewal *renewal_of(struct fixture *f)
@@ -1220,6 +1240,46 @@ static struct renewal *renewing(struct fixture *f)
 	store_settle(f->store);
 	assert_true(renewal_under_way(r));
 	return r;
+}
+
+/* An acknowledgement that meets many edges which have not said theirs reads nothing of theirs. */
+static void an_acknowledgement_asks_the_store_nothing(void **state)
+{
+	static const struct fleet_link_ops with_credential = {.push = link_push,
+							      .credential = link_credential,
+							      .close = link_close};
+	struct fixture *f = *state;
+	char *pins = NULL;
+	struct renewal *r;
+	int reads = 0;
+
+	put_client(f, OTHER, "edge-02", "hash-2");
+	stop(f);
+	start(f);
+	r = renewing(f);
+	f->session = fleet_session_begin(f->fleet, fleet_client(f->fleet, CLIENT), &with_credential,
+					 f, "192.0.2.1:5");
+	fleet_session_hello(f->session,
+			    &(struct fleet_hello){.capabilities =
+							  (const char *[]){CAPABILITY_CREDENTIAL},
+						  .n_capabilities = 1});
+	assert_int_not_equal(f->credential_serial, 0);
+	assert_int_equal(renewal_waiting(r, NULL, NULL), 2);
+	sqlite3_trace_v2(f->store->read.handle, SQLITE_TRACE_STMT, count_statement, &reads);
+	fleet_session_credential(f->session, f->credential_serial, "");
+	store_settle(f->store);
+	sqlite3_trace_v2(f->store->read.handle, 0, NULL, NULL);
+	assert_int_equal(reads, 0);
+	assert_int_equal(renewal_waiting(r, NULL, NULL), 1);
+	/* It is on the disk, and a start finds it there. */
+	assert_int_equal(store_setting_get(f->store, STORE_BUNDLE_PINS CLIENT, &pins), 0);
+	free(pins);
+	renewal_free(r);
+	stop(f);
+	start(f);
+	r = renewal_of(f);
+	assert_int_equal(renewal_waiting(r, NULL, NULL), 1);
+	renewal_free(r);
 }
 
 static void it_is_over_when_the_new_one_is_served(void **state)
@@ -1332,6 +1392,7 @@ int main(void)
 		TEST(figures_stay_with_their_targets),
 		TEST(figures_of_ports_go_with_a_ranges_ends),
 		TEST(another_target_that_fails_is_news),
+		TEST(an_acknowledgement_asks_the_store_nothing),
 		TEST(it_is_over_when_the_new_one_is_served),
 		TEST(names_are_unique_among_those_not_revoked),
 		TEST(a_code_never_ends_a_later_revocation),
