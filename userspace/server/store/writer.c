@@ -74,9 +74,12 @@ static bool carry_out_together(struct tx_list *group, struct tx_place *p)
 
 	STAILQ_FOREACH (tx, group, next)
 		good = good && carry_out_beside(tx, p);
-	if (good)
-		return !db_commit(&p->db);
-	db_rollback(&p->db);
+	if (good && !db_commit(&p->db))
+		return true;
+	if (!good)
+		db_rollback(&p->db);
+	/* All that was added is taken back, and is added once more. */
+	p->audit_counted = false;
 	return false;
 }
 

@@ -388,6 +388,39 @@ static void refusals_never_push_out_what_was_done(void **state)
 			 STORE_AUDIT_DENY_ROWS);
 }
 
+/* Refuses one COMMIT. */
+static int refuse_once(void *arg)
+{
+	bool *refuse = arg, was = *refuse;
+
+	*refuse = false;
+	return was;
+}
+
+static void a_failed_commit_counts_no_rows(void **state)
+{
+	struct fixture *f = *state;
+	struct store_audit a = {.actor = "ops", .method = "POST", .path = "/", .outcome = "deny"};
+	bool refuse = true;
+
+	add_rows(f, &a, 1);
+	sqlite3_commit_hook(f->s->place.db.handle, refuse_once, &refuse);
+	/* Two that share a transaction of the database, and then have one each. */
+	for (int i = 0; i < 2; i++) {
+		struct store_tx *tx = store_begin(f->s);
+
+		store_audit_add(tx, &a, NULL);
+		assert_int_equal(store_commit(tx, NULL, NULL), 0);
+	}
+	store_settle(f->s);
+	sqlite3_commit_hook(f->s->place.db.handle, NULL, NULL);
+	assert_false(refuse);
+	assert_int_equal(count_of(f, "SELECT COUNT(*) FROM audit"), 3);
+	/* Those at the limit would make room for rows that are not there. */
+	add_rows(f, &a, STORE_AUDIT_DENY_ROWS - 3);
+	assert_int_equal(count_of(f, "SELECT COUNT(*) FROM audit"), STORE_AUDIT_DENY_ROWS);
+}
+
 /* A store as the program with schema 1 left it. */
 static void a_store_of_schema_1_is_carried_on(void **state)
 {
@@ -907,6 +940,7 @@ int main(void)
 		TEST(a_new_code_voids_the_earlier),
 		TEST(a_client_goes_with_its_rules),
 		TEST(audit_is_bounded_and_pages),
+		TEST(a_failed_commit_counts_no_rows),
 		TEST(refusals_never_push_out_what_was_done),
 		TEST(a_restored_store_gives_no_id_twice),
 		TEST(a_flapping_rule_does_not_push_out_the_others),
