@@ -51,7 +51,7 @@ static bool matters(const json_t *was, const json_t *is, const char *key)
 	take(mixed, key, is);
 	new = rule_parse_push(mixed, &err);
 	/* What is no rule by itself, as with a key that another one needs, is told. */
-	differs = !old || !new || !rule_equal(old, new);
+	differs = !old || !new || !rule_equal_kept(old, new);
 	rule_free(old);
 	rule_free(new);
 	json_decref(mixed);

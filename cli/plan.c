@@ -236,7 +236,7 @@ static int compare_row(struct cli_args *a, struct plan *p, const json_t *row, bo
 	struct rule *there = rule_parse_push(body, &err);
 	struct wanted *w = !there ? NULL : moved ? find_moved(p, there) : find_wanted(p, there);
 	struct step *s = NULL;
-	bool changes = w && !rule_equal(w->rule, there);
+	bool changes = w && !rule_equal_kept(w->rule, there);
 
 	if (there && !w && !moved) {
 		*left = true;

@@ -444,7 +444,10 @@ static void copy_members(json_t *to, const json_t *from, const char *const *keys
 static bool is_list_only(const json_t *target)
 {
 	return json_is_string(json_object_get(target, "proxy_protocol")) ||
-	       json_is_true(json_object_get(target, "same_port"));
+	       json_is_true(json_object_get(target, "same_port")) ||
+	       json_is_integer(json_object_get(target, "health_check_port")) ||
+	       json_is_integer(json_object_get(target, "weight")) ||
+	       json_integer_value(json_object_get(target, "priority"));
 }
 
 /* What a rule is made of, among what its row says. */

@@ -80,6 +80,11 @@ bool rule_equal(const struct rule *a, const struct rule *b)
 	return rule_equal_but_caps(a, b) && rate_limit_equal(&a->limit, &b->limit);
 }
 
+bool rule_equal_kept(const struct rule *a, const struct rule *b)
+{
+	return rule_equal(a, b) && target_equal(&a->targets[0], &b->targets[0], false);
+}
+
 bool rule_equal_but_caps(const struct rule *a, const struct rule *b)
 {
 	if (a->id != b->id || !span_equal(rule_span(a), rule_span(b)) ||

@@ -203,10 +203,12 @@ void rule_free(struct rule *r);
 
 /*
  * Whether both mean the same to an edge: everything but client, owner and ack time-out. The shape a
- * single target came in, its priority, and the spelling of hosts make no difference.
+ * single target came in, its priority, weight and check_port, and the spelling of hosts make no difference.
  */
 bool rule_equal(const struct rule *a, const struct rule *b);
-/* The same, whatever their caps. */
+/* The same, and a single target says the same too: for those who keep rules, not those who forward by them. */
+bool rule_equal_kept(const struct rule *a, const struct rule *b);
+/* As rule_equal(), whatever their caps. */
 bool rule_equal_but_caps(const struct rule *a, const struct rule *b);
 
 /* What applies when a rule says nothing about it. */
@@ -219,6 +221,16 @@ static inline uint32_t rule_connect_timeout_ms(const struct rule *r)
 static inline unsigned rule_weight(const struct rule_target *t)
 {
 	return t->weight ? t->weight : 1;
+}
+
+/* Whether the targets have no place in target_host and target_port: there are several, or one says more. What a target
+ * says that is alone may mean nothing yet; it is kept for when there are others. */
+static inline bool rule_needs_list(const struct rule *r)
+{
+	const struct rule_target *t = &r->targets[0];
+
+	return r->n_targets > 1 || t->proxy || t->same_port || t->priority || t->check_port ||
+	       rule_weight(t) != 1;
 }
 
 /* "order" and so on, as in JSON; "?" for what is none. */

@@ -104,12 +104,11 @@ static int check_length(const struct fleet *f, const struct rule *rule, struct f
 	return -1;
 }
 
-/* An array of one target is the old shape, on the wire and everywhere else: that is what edges of all versions know. Only
- * a target of the list has a place for a header of the PROXY protocol and for one port of a range. */
+/* An array of one target that has nothing but host and port is the old shape: what is stored and shown is the same
+ * whichever was sent. */
 static void normalise(struct rule *rule)
 {
-	if (rule->n_targets == 1 && !rule->targets[0].proxy && !rule->targets[0].same_port)
-		rule->legacy = true;
+	rule->legacy = !rule_needs_list(rule);
 }
 
 /* The client that a rule is for, by name or id; the rule then has its name. */

@@ -537,6 +537,45 @@ static void test_equal(void **state)
 	check_equal(NEW(A "," T("b", 1)), NEW(A), false);
 }
 
+static bool needs_list(const char *text)
+{
+	struct rule *r = good(text);
+	bool needs = rule_needs_list(r);
+
+	rule_free(r);
+	return needs;
+}
+
+static void check_kept(const char *a, const char *b, bool expected)
+{
+	struct rule *x = good(a), *y = good(b);
+
+	if (rule_equal_kept(x, y) != expected || rule_equal_kept(y, x) != expected)
+		fail_msg("%s: %s | %s", expected ? "not equal" : "equal", a, b);
+	rule_free(x);
+	rule_free(y);
+}
+
+/* What means nothing to a target that is alone is kept all the same, and in one shape only. */
+static void test_single_target_keeps(void **state)
+{
+	static const char *const more[] = {"'priority':5", "'weight':3", "'health_check_port':9"};
+	char text[200];
+
+	check_kept(OLD, NEW("{'host':'A.Example','port':80}"), true);
+	check_kept(OLD, NEW("{'host':'a.example','port':80,'priority':0,'weight':1}"), true);
+	check_kept(OLD, OLD ",'prefer_ipv6':true", false);
+	assert_int_equal(needs_list(OLD), false);
+	assert_int_equal(needs_list(NEW("{'host':'a','port':80,'priority':0,'weight':1}")), false);
+	for (size_t i = 0; i < 3; i++) {
+		snprintf(text, sizeof(text), NEW("{'host':'a.example','port':80,%s}"), more[i]);
+		check_kept(text, text, true);
+		check_kept(OLD, text, false);
+		check_equal(OLD, text, true);
+		assert_true(needs_list(text));
+	}
+}
+
 static void test_host_equal(void **state)
 {
 	assert_true(rule_host_equal("a.example", "A.EXAMPLE."));
@@ -609,10 +648,15 @@ static void test_round_trip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refusals),   cmocka_unit_test(test_accepted),
-		cmocka_unit_test(test_spans),	   cmocka_unit_test(test_push),
-		cmocka_unit_test(test_order),	   cmocka_unit_test(test_equal),
-		cmocka_unit_test(test_host_equal), cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_accepted),
+		cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_push),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_single_target_keeps),
+		cmocka_unit_test(test_host_equal),
+		cmocka_unit_test(test_round_trip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
