@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* A rules file: its array taken apart rule by rule, so that every error has its place. */
 #include "lib/rule/draft.h"
-#include "lib/rule/listen.h"
-#include "lib/rule/span.h"
+#include "lib/rule/set.h"
 #include "lib/base/atomic_file.h"
 #include "lib/base/utf8.h"
 
@@ -201,158 +200,22 @@ static int read_array(struct reader *rd)
 	return 0;
 }
 
-/* A rule's place in the search for overlapping listeners. */
-struct claim {
-	struct rule_listen listen;
-	const char *pattern; /* "": none */
-	bool header;	     /* a balancer's comes before the name, which then is not looked for */
-	size_t rule;
-};
-
-static int compare_claims(const void *a, const void *b)
+/* The rules as a whole: an error stands where the later of two that exclude each other begins. */
+static int check_together(struct reader *rd)
 {
-	const struct claim *x = a, *y = b;
-	int rc = rule_listen_compare(&x->listen, &y->listen);
+	struct rule_set set = {
+		.rules = rd->rules,
+		.n = rd->n,
+		.name = "rules",
+		.id_hint = "without \"id\" it is the listen port, with UDP 65536 more",
+		.err = rd->err,
+	};
+	int rc = rule_set_check(&set);
 
-	if (!rc)
-		rc = strcmp(x->pattern, y->pattern);
-	return rc ? rc : (x->rule > y->rule) - (x->rule < y->rule);
-}
-
-static int fail_port(struct reader *rd, const char *code, size_t a, size_t b, const char *how)
-{
-	size_t later = a > b ? a : b, earlier = a > b ? b : a;
-
-	return fail_at(rd, rd->starts[later], code,
-		       "rules[%zu].listen_port: %u is already taken by rules[%zu]%s", later,
-		       rule_listens_common(rd->rules[a], rd->rules[b]), earlier, how);
-}
-
-/* Ranges, of which there are few, are compared with all others. */
-static int check_ranges(struct reader *rd)
-{
-	for (size_t i = 0; i < rd->n; i++)
-		for (size_t k = 0; k < rd->n && rule_is_range(rd->rules[i]); k++)
-			if (i != k && rule_listens_overlap(rd->rules[i], rd->rules[k]))
-				return fail_port(rd, "port_in_use", i, k, "");
-	return 0;
-}
-
-/* What two neighbours that want the same address have to differ in, and do not; NULL: they do. */
-static const char *conflict(const struct claim *a, const struct claim *b, bool has_patterns)
-{
-	if (rule_listen_compare(&a->listen, &b->listen) ||
-	    (has_patterns && (a->header || b->header)))
-		return "port_in_use";
-	if (strcmp(a->pattern, b->pattern) != 0)
-		return NULL;
-	return *a->pattern    ? "conflict.sni_route_duplicate"
-	       : has_patterns ? "conflict.sni_fallback_duplicate"
-			      : "port_in_use";
-}
-
-/* Whether a rule that listens as claims[i] does has a pattern: the last of these, if any. */
-static bool has_patterns(const struct claim *claims, size_t n, size_t i)
-{
-	while (i + 1 < n && !rule_listen_compare(&claims[i].listen, &claims[i + 1].listen))
-		i++;
-	return *claims[i].pattern;
-}
-
-/*
- * Whether claims[i], which names an interface, meets one before it that is no neighbour: such a rule sorts
- * behind those for all interfaces, whatever its address.
- */
-static int check_interface(struct reader *rd, const struct claim *claims, size_t i)
-{
-	size_t b = claims[i].rule;
-
-	for (size_t k = i; k-- > 0 && claims[k].listen.port == claims[i].listen.port;) {
-		size_t a = claims[k].rule;
-
-		if (!rule_listen_compare(&claims[k].listen, &claims[i].listen) ||
-		    !rule_listen_meets(&claims[k].listen, &claims[i].listen))
-			continue;
-		return fail_at(rd, rd->starts[a > b ? a : b], "port_in_use",
-			       "rules[%zu].listen_port: %u is already taken by rules[%zu]",
-			       a > b ? a : b, rd->rules[b]->listen_port, a > b ? b : a);
-	}
-	return 0;
-}
-
-/*
- * Whether two rules want the same address, and no pattern says which clients are whose. What takes more
- * sorts first, so it is enough to compare each of those with one port with its neighbour: were two further apart to overlap, the
- * neighbours between them would too.
- */
-static int check_ports(struct reader *rd)
-{
-	struct claim *claims = calloc(rd->n ? rd->n : 1, sizeof(claims[0]));
-	size_t n = 0;
-	int rc = 0;
-
-	if (!claims)
+	if (rc == -ENOMEM)
 		return fail_memory(rd);
-	for (size_t i = 0; i < rd->n; i++)
-		if (!rule_is_range(rd->rules[i]))
-			claims[n++] = (struct claim){.listen = rule_listen_of(rd->rules[i]),
-						     .pattern = rd->rules[i]->sni_pattern
-									? rd->rules[i]->sni_pattern
-									: "",
-						     .header = rd->rules[i]->accept_proxy,
-						     .rule = i};
-	qsort(claims, n, sizeof(claims[0]), compare_claims);
-	for (size_t i = 1; i < n && !rc; i++) {
-		const char *code;
-
-		if (!rule_listen_covers(&claims[i - 1].listen, &claims[i].listen))
-			continue;
-		code = conflict(&claims[i - 1], &claims[i], has_patterns(claims, n, i));
-		if (code)
-			rc = fail_port(rd, code, claims[i - 1].rule, claims[i].rule,
-				       *claims[i].pattern && strcmp(code, "port_in_use") != 0
-					       ? " with the same sni_pattern"
-					       : "");
-	}
-	for (size_t i = 0; i < n && !rc; i++)
-		if (claims[i].listen.interface[0])
-			rc = check_interface(rd, claims, i);
-	free(claims);
-	return rc ? rc : check_ranges(rd);
-}
-
-/* A rule's place in the search for equal ids. */
-struct id_claim {
-	uint64_t id;
-	size_t rule;
-};
-
-static int compare_ids(const void *a, const void *b)
-{
-	const struct id_claim *x = a, *y = b;
-	int rc = (x->id > y->id) - (x->id < y->id);
-
-	return rc ? rc : (x->rule > y->rule) - (x->rule < y->rule);
-}
-
-static int check_ids(struct reader *rd)
-{
-	struct id_claim *claims = calloc(rd->n ? rd->n : 1, sizeof(claims[0]));
-	int rc = 0;
-
-	if (!claims)
-		return fail_memory(rd);
-	for (size_t i = 0; i < rd->n; i++)
-		claims[i] = (struct id_claim){.id = rd->rules[i]->id, .rule = i};
-	qsort(claims, rd->n, sizeof(claims[0]), compare_ids);
-	for (size_t i = 1; i < rd->n && !rc; i++)
-		if (claims[i - 1].id == claims[i].id)
-			rc = fail_at(rd, rd->starts[claims[i].rule], "duplicate_rule_id",
-				     "rules[%zu].id: %llu is already the id of rules[%zu] (without "
-				     "\"id\" it is the listen port, with UDP 65536 more)",
-				     claims[i].rule, (unsigned long long)claims[i].id,
-				     claims[i - 1].rule);
-	free(claims);
+	if (rc)
+		locate(rd, rd->starts[set.at]);
 	return rc;
 }
 
@@ -366,9 +229,7 @@ int rules_read(const char *buf, size_t len, struct rule ***rules, size_t *n, str
 		rd.pos = 3;
 	rc = read_array(&rd);
 	if (!rc)
-		rc = check_ports(&rd);
-	if (!rc)
-		rc = check_ids(&rd);
+		rc = check_together(&rd);
 	free(rd.starts);
 	if (rc) {
 		rules_free(rd.rules, rd.n);
