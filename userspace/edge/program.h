@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of a running portunus-client, as main and its files share them. */
+/* The parts of a running edge, as the files that start and stop it share them. */
 #ifndef PORTUNUS_EDGE_PROGRAM_H
 #define PORTUNUS_EDGE_PROGRAM_H
 
@@ -17,6 +17,7 @@
 
 struct account;
 struct control;
+struct edge_role;
 struct event;
 struct event_base;
 struct hops;
@@ -34,6 +35,7 @@ struct watchdog;
 /* The parts of a running edge. Main thread. */
 struct program {
 	struct options options;
+	const struct edge_role *role; /* from edge_serve() on */
 	struct event_base *base;
 	struct account *account;
 	struct resolver *resolver;
@@ -63,8 +65,9 @@ struct program {
 	struct loop_lag lag;
 	uint64_t drain_until_ns, refreshed_ns;
 	char run_dir[INSTANCE_DIR_MAX];
-	char rules_from[512]; /* for the local view */
-	const char *sandbox;  /* "on", "incomplete" or "off" */
+	const char *also_writes; /* a directory that the role has files in; NULL: none */
+	char rules_from[512];	 /* for the local view */
+	const char *sandbox;	 /* "on", "incomplete" or "off" */
 	int lock_fd;
 };
 

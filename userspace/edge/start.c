@@ -17,6 +17,7 @@
 #include "edge/program.h"
 #include "edge/relay/relay.h"
 #include "edge/resolve/resolve.h"
+#include "edge/role.h"
 #include "edge/rules/apply.h"
 #include "edge/rules/table.h"
 #include "edge/status/status.h"
@@ -234,8 +235,8 @@ static int start_rules(struct program *p)
 		return -errno;
 	if (!p->options.rules)
 		return start_control(p);
-	p->rulefile = rulefile_reader_new(p->options.rules, p->table, p->files, program_reloaded,
-					  p);
+	p->rulefile = rulefile_reader_new(p->options.rules, &p->role->source, p->table, p->files,
+					  program_reloaded, p);
 	if (!p->rulefile)
 		return -ENOMEM;
 	rulefile_apply(p->options.rules, &p->file, p->table);

@@ -21,6 +21,13 @@ static void say(const char *path, const struct rule_error *err)
 		fprintf(stderr, "error: %s: %s: %s\n", path, err->code, err->message);
 }
 
+static int read_json(void *arg, const char *path, struct rulefile *f, struct rule_error *err)
+{
+	return rules_read_file(path, &f->rules, &f->n, err);
+}
+
+const struct rulefile_source rulefile_json = {.read = read_json};
+
 int rulefile_read(const char *path, struct rulefile *f)
 {
 	struct rule_error err = {0};
@@ -52,6 +59,7 @@ void rulefile_apply(const char *path, struct rulefile *f, struct rule_table *e)
 struct rulefile_reader {
 	struct offload_job job;
 	const char *path;
+	const struct rulefile_source *source;
 	struct rule_table *table;
 	struct offload *files;
 	void (*done)(void *arg);
@@ -68,7 +76,14 @@ static void work(struct offload_job *job)
 	struct rulefile_reader *r = container_of(job, struct rulefile_reader, job);
 
 	r->error = (struct rule_error){0};
-	r->err = rules_read_file(r->path, &r->file.rules, &r->file.n, &r->error);
+	r->err = r->source->read(r->source->arg, r->path, &r->file, &r->error);
+}
+
+static void take(struct rulefile_reader *r)
+{
+	rulefile_apply(r->path, &r->file, r->table);
+	if (r->source->applied)
+		r->source->applied(r->source->arg);
 }
 
 static void done(struct offload_job *job)
@@ -82,7 +97,7 @@ static void done(struct offload_job *job)
 			  LOGF_STR("code", r->error.code), LOGF_STR("message", r->error.message),
 			  LOGF_STR("hint", "the rules in force are unchanged"));
 	else
-		rulefile_apply(r->path, &r->file, r->table);
+		take(r);
 	if (r->again)
 		rulefile_reload(r);
 	else
@@ -100,15 +115,16 @@ void rulefile_reload(struct rulefile_reader *r)
 	offload_post(r->files, &r->job);
 }
 
-struct rulefile_reader *rulefile_reader_new(const char *path, struct rule_table *t,
-					    struct offload *files, void (*on_done)(void *arg),
-					    void *arg)
+struct rulefile_reader *rulefile_reader_new(const char *path, const struct rulefile_source *source,
+					    struct rule_table *t, struct offload *files,
+					    void (*on_done)(void *arg), void *arg)
 {
 	struct rulefile_reader *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return NULL;
 	r->path = path;
+	r->source = source;
 	r->table = t;
 	r->files = files;
 	r->done = on_done;

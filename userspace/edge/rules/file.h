@@ -7,6 +7,7 @@
 
 struct offload;
 struct rule;
+struct rule_error;
 struct rule_table;
 struct rulefile_reader;
 
@@ -16,7 +17,19 @@ struct rulefile {
 	size_t n;
 };
 
-/* Reads the file, and waits for it; says on stderr what is wrong with it. 0 or -errno. */
+/* How the rules of a file come to be. */
+struct rulefile_source {
+	/* Reads and checks them, on any thread; 0, or -errno with @err filled in. */
+	int (*read)(void *arg, const char *path, struct rulefile *f, struct rule_error *err);
+	/* What was read last is in force now; main thread. May be NULL. */
+	void (*applied)(void *arg);
+	void *arg;
+};
+
+/* A JSON array of rules. */
+extern const struct rulefile_source rulefile_json;
+
+/* Reads a JSON file, and waits for it; says on stderr what is wrong with it. 0 or -errno. */
 int rulefile_read(const char *path, struct rulefile *f);
 void rulefile_free(struct rulefile *f);
 
@@ -24,12 +37,12 @@ void rulefile_free(struct rulefile *f);
 void rulefile_apply(const char *path, struct rulefile *f, struct rule_table *t);
 
 /*
- * Reads the file again, on @files: it may be a pipe, or on a file system of another host. @path
- * outlives it; @done(@arg) is called on the main thread after each time. NULL for memory.
+ * Reads the file again, on @files: it may be a pipe, or on a file system of another host. @path and
+ * @source outlive it; @done(@arg) is called on the main thread after each time. NULL for memory.
  */
-struct rulefile_reader *rulefile_reader_new(const char *path, struct rule_table *t,
-					    struct offload *files, void (*done)(void *arg),
-					    void *arg);
+struct rulefile_reader *rulefile_reader_new(const char *path, const struct rulefile_source *source,
+					    struct rule_table *t, struct offload *files,
+					    void (*done)(void *arg), void *arg);
 /* After @files has ended. */
 void rulefile_reader_free(struct rulefile_reader *r);
 

@@ -129,8 +129,4 @@ bool rule_draft_is_range(const struct rule_draft *d);
  */
 struct rule *rule_from_draft(const struct rule_draft *d);
 
-/* rule_parse() with @prefix before every message; @push as rule_parse_push(). */
-struct rule *rule_parse_at(const struct json_t *object, bool push, const char *prefix,
-			   struct rule_error *err);
-
 #endif

@@ -168,6 +168,10 @@ struct json_t;
  */
 struct rule *rule_parse(const struct json_t *object, struct rule_error *err);
 
+/* rule_parse() with @prefix before every message; @push as rule_parse_push(). */
+struct rule *rule_parse_at(const struct json_t *object, bool push, const char *prefix,
+			   struct rule_error *err);
+
 /* As rule_parse(), for the body of an API request: "client" is required and "id" means nothing. */
 struct rule *rule_parse_push(const struct json_t *object, struct rule_error *err);
 
