@@ -4,6 +4,7 @@
 #include "lib/base/log_ring.h"
 #include "lib/base/utf8.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -14,8 +15,9 @@
 #define STOP_MS	       1000
 
 static const char *const level_names[] = {"ERROR", "WARN", "INFO", "DEBUG", "TRACE"};
-static int log_threshold = LOG_INFO;
+static atomic_int log_threshold = LOG_INFO;
 static const char *log_target = "portunus";
+static bool log_pretty;
 
 struct line {
 	char *buf; /* of LINE_MAX_BYTES */
@@ -67,9 +69,12 @@ static void put_field(struct line *l, const struct log_field *f)
 {
 	char number[32];
 
-	put(l, ",", 1);
-	put_string(l, f->key);
-	put(l, ":", 1);
+	put(l, log_pretty ? " " : ",", 1);
+	if (log_pretty)
+		put(l, f->key, strlen(f->key));
+	else
+		put_string(l, f->key);
+	put(l, log_pretty ? "=" : ":", 1);
 	switch (f->type) {
 	case LOGF_STRING:
 		put_string(l, f->string);
@@ -95,24 +100,36 @@ static int level_of(const char *s, size_t n)
 	return n == 3 && !strncasecmp(s, "off", 3) ? -1 : -2;
 }
 
-void log_init(const char *target, const char *filter)
+void log_set_filter(const char *filter)
 {
-	log_target = target;
-	log_threshold = LOG_INFO;
+	int threshold = LOG_INFO;
+
 	while (filter && *filter) {
 		size_t n = strcspn(filter, ",");
 		int level = level_of(filter, n);
 
 		if (level != -2)
-			log_threshold = level;
+			threshold = level;
 		filter += n;
 		filter += *filter == ',';
 	}
+	atomic_store_explicit(&log_threshold, threshold, memory_order_relaxed);
+}
+
+void log_init(const char *target, const char *filter)
+{
+	log_target = target;
+	log_set_filter(filter);
+}
+
+void log_set_pretty(void)
+{
+	log_pretty = true;
 }
 
 bool log_enabled(enum log_level level)
 {
-	return (int)level <= log_threshold;
+	return (int)level <= atomic_load_explicit(&log_threshold, memory_order_relaxed);
 }
 
 static size_t format(char buf[LINE_MAX_BYTES], enum log_level level, const char *event,
@@ -129,10 +146,15 @@ static size_t format(char buf[LINE_MAX_BYTES], enum log_level level, const char 
 	w = strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(stamp + w, sizeof(stamp) - w, ".%06ldZ", now.tv_nsec / 1000);
 
-	l.len = (size_t)snprintf(l.buf, LINE_MAX_BYTES,
-				 "{\"timestamp\":\"%s\",\"level\":\"%s\",\"fields\":{\"event\":",
-				 stamp, level_names[level]);
-	put_string(&l, event);
+	l.len = (size_t)snprintf(
+		l.buf, LINE_MAX_BYTES,
+		log_pretty ? "%s %5s "
+			   : "{\"timestamp\":\"%s\",\"level\":\"%s\",\"fields\":{\"event\":",
+		stamp, level_names[level]);
+	if (log_pretty)
+		put(&l, event, strlen(event));
+	else
+		put_string(&l, event);
 	for (size_t i = 0; i < n; i++) {
 		size_t before = l.len;
 
@@ -141,6 +163,10 @@ static size_t format(char buf[LINE_MAX_BYTES], enum log_level level, const char 
 			l.len = before;
 			l.full = false;
 		}
+	}
+	if (log_pretty) {
+		l.buf[l.len] = '\n';
+		return l.len + 1;
 	}
 	return l.len + (size_t)snprintf(l.buf + l.len, LINE_MAX_BYTES - l.len,
 					"},\"target\":\"%.64s\"}\n", log_target);

@@ -33,6 +33,10 @@ struct log_field {
  */
 void log_init(const char *target, const char *filter);
 bool log_enabled(enum log_level level);
+/* Another filter than log_init()'s from now on. Any thread. */
+void log_set_filter(const char *filter);
+/* Lines for people from now on: time, level, event, and key=value for each field. Before any thread starts. */
+void log_set_pretty(void);
 
 /*
  * Has a thread of its own write the lines from now on, so that no other thread waits for whoever
