@@ -8,7 +8,7 @@
 #include <string.h>
 #include <uniwidth.h>
 
-#include "ctl/text.h"
+#include "lib/base/text.h"
 #include "lib/base/table.h"
 #include "lib/base/utf8.h"
 

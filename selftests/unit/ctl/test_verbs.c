@@ -15,7 +15,7 @@
 
 #include "ctl/verbs.h"
 #include "ctl/show.h"
-#include "ctl/text.h"
+#include "lib/base/text.h"
 #include "lib/base/table.h"
 
 static void bytes(void **state)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Text that people read: numbers with units, spans of time. */
-#include "ctl/text.h"
+#include "lib/base/text.h"
 
 #include <stdio.h>
 #include <string.h>

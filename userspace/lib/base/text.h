@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Text that people read: numbers with units, spans of time. */
-#ifndef PORTUNUS_CTL_TEXT_H
-#define PORTUNUS_CTL_TEXT_H
+#ifndef PORTUNUS_LIB_BASE_TEXT_H
+#define PORTUNUS_LIB_BASE_TEXT_H
 
 #include <stdint.h>
 
