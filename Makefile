@@ -37,7 +37,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
 
 pkgs := libbpf libevent libevent_openssl libevent_pthreads libnghttp2 libprotobuf-c openssl jansson \
-	sqlite3 libcares libmnl libcurl libcap-ng mount smartcols libsystemd libseccomp
+	sqlite3 libcares libmnl libcurl libcap-ng mount smartcols libsystemd libseccomp ncursesw
 # Asked once, and only when something is to be built.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(pkgs)))$(PKG_CFLAGS)
 
@@ -52,11 +52,12 @@ ALL_LDFLAGS = $(SANFLAGS) $(LDFLAGS) -pthread -Wl,--as-needed
 
 lib_libs    := -levent_core -levent_extra -levent_openssl -levent_pthreads -lnghttp2 -lprotobuf-c \
 	       -lssl -lcrypto -ljansson -lunistring -lstdc++ -lsmartcols -lsystemd
-edge_libs   := $(lib_libs) -lbpf -lelf -lz -lcares -lmnl -lcap-ng -lmount -lseccomp
+edge_libs   := $(lib_libs) -lbpf -lelf -lz -lcares -lmnl -lcap-ng -lmount -lseccomp -lncursesw -ltinfo
 server_libs := $(lib_libs) -lsqlite3 -lcurl
 
 lib_src    := $(sort $(shell find userspace/lib -name '*.c' -o -name '*.cc'))
-edge_src   := $(sort $(shell find userspace/edge $(wildcard userspace/ctl) -name '*.c'))
+edge_src   := $(sort $(shell find userspace/edge userspace/ctl userspace/view -name '*.c'))
+alone_src  := $(sort $(shell find userspace/standalone -name '*.c'))
 server_src := $(sort $(shell find userspace/server api cli -name '*.c' ! -path 'api/web/*'))
 proto_src  := $(sort $(shell find userspace/lib -name '*.proto'))
 unit_src   := $(shell find selftests/unit -name 'test_*.c')
@@ -73,12 +74,13 @@ obj      = $(patsubst %.cc,$(B)/obj/%.o,$(filter %.cc,$(1))) \
 	   $(patsubst $(B)/gen/%.c,$(B)/obj/gen/%.o,$(filter $(B)/gen/%,$(1)))
 lib_obj    := $(call obj,$(lib_src) $(gen_c))
 edge_obj   := $(call obj,$(filter-out %/main.c,$(edge_src)))
+alone_obj  := $(call obj,$(filter-out %/main.c,$(alone_src)))
 server_obj := $(call obj,$(filter-out %/main.c,$(server_src)))
 unit_bin   := $(unit_src:selftests/unit/%.c=$(B)/unit/%)
 tool_bin   := $(patsubst selftests/net/preload/%.c,$(B)/tools/%.so,$(wildcard selftests/net/preload/*.c)) \
 	      $(foreach t,$(tool_src),$(B)/tools/$(basename $(notdir $(t)))) $(if $(bench_src),$(B)/tools/load)
 
-programs := $(B)/portunus-client $(B)/portunus-server
+programs := $(B)/portunus-client $(B)/portunus-server $(B)/portunus-standalone
 
 .PHONY: all check check-all soak unit tools bench bench-control fuzz fuzz-quick lint format install deb image clean FORCE
 .DELETE_ON_ERROR:
@@ -88,11 +90,15 @@ all: $(programs)
 
 $(B)/libportunus.a: $(lib_obj)
 $(B)/libedge.a: $(edge_obj)
+$(B)/libstandalone.a: $(alone_obj)
 $(B)/libserver.a: $(server_obj) $(B)/obj/web/assets.o $(B)/obj/gen/api/openapi.o
 $(B)/%.a:
 	$(call say,AR,$@)rm -f $@ && ar rcs $@ $^
 
 $(B)/portunus-client: $(B)/obj/userspace/edge/main.o $(B)/libedge.a $(B)/libportunus.a
+	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(edge_libs)
+
+$(B)/portunus-standalone: $(B)/obj/userspace/standalone/main.o $(B)/libstandalone.a $(B)/libedge.a $(B)/libportunus.a
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(edge_libs)
 
 $(B)/portunus-server: $(B)/obj/userspace/server/run/main.o $(B)/libserver.a $(B)/libportunus.a
@@ -154,7 +160,7 @@ $(B)/obj/web/assets.o: $(web_c) $(B)/obj/web/kind api/routes/assets.h
 	$(call say,CC,$@)$(CC) $(ALL_CFLAGS) -Wno-overlength-strings -c -o $@ $<
 
 # Tests and tools
-$(B)/unit/%: $(B)/obj/selftests/unit/%.o $(B)/libserver.a $(B)/libedge.a $(B)/libportunus.a
+$(B)/unit/%: $(B)/obj/selftests/unit/%.o $(B)/libserver.a $(B)/libstandalone.a $(B)/libedge.a $(B)/libportunus.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(edge_libs) $(server_libs) -lcmocka
 
@@ -242,7 +248,7 @@ fishdir = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 unitdir = $(DESTDIR)$(PREFIX)/lib/systemd/system
 userdir = $(DESTDIR)$(PREFIX)/lib/sysusers.d
 watchdir = $(DESTDIR)$(PREFIX)/share/portunus
-units   = portunus-client.service portunus-server.service
+units   = portunus-client.service portunus-server.service portunus-standalone.service
 
 install: all
 	$(Q)install -d $(bindir) $(docdir)/Documentation/images $(mandir)/man5 $(mandir)/man8 $(compdir) \
@@ -254,9 +260,10 @@ install: all
 	$(Q)install -m 644 Documentation/images/*.png $(docdir)/Documentation/images
 	$(Q)install -m 644 man/*.5 $(mandir)/man5
 	$(Q)install -m 644 man/*.8 $(mandir)/man8
-	$(Q)install -m 644 packaging/completion/portunus-client $(compdir)
-	$(Q)install -m 644 packaging/completion/_portunus-client $(zshdir)
-	$(Q)install -m 644 packaging/completion/portunus-client.fish $(fishdir)
+	$(Q)for p in client standalone; do \
+		install -m 644 packaging/completion/portunus-$$p $(compdir) && \
+		install -m 644 packaging/completion/_portunus-$$p $(zshdir) && \
+		install -m 644 packaging/completion/portunus-$$p.fish $(fishdir) || exit 1; done
 	$(Q)$(B)/portunus-server completion bash >$(compdir)/portunus-server
 	$(Q)$(B)/portunus-server completion zsh >$(zshdir)/_portunus-server
 	$(Q)$(B)/portunus-server completion fish >$(fishdir)/portunus-server.fish
