@@ -7,6 +7,7 @@ complete -c portunus-client -n __fish_use_subcommand -a stats -d 'figures of eac
 complete -c portunus-client -n __fish_use_subcommand -a connections -d 'the open connections'
 complete -c portunus-client -n __fish_use_subcommand -a flows -d 'the UDP flows'
 complete -c portunus-client -n __fish_use_subcommand -a status -d 'version, modes, memory'
+complete -c portunus-client -n __fish_use_subcommand -a top -d 'rules and rates on the terminal'
 complete -c portunus-client -n __fish_use_subcommand -a metrics -d 'all figures for Prometheus'
 complete -c portunus-client -n __fish_use_subcommand -a drain -d 'a target takes no new connections'
 complete -c portunus-client -n __fish_use_subcommand -a undrain -d 'it takes new connections again'

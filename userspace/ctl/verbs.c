@@ -10,6 +10,7 @@
 
 #include "ctl/call.h"
 #include "ctl/run.h"
+#include "ctl/top.h"
 #include "lib/base/instance.h"
 #include "lib/rule/rule.h"
 
@@ -65,6 +66,8 @@ static const struct verb verbs[] = {
 	 1, ALWAYS | 1u << OPT_JSON, verb_flows},
 	{"status", "", "version, accounting and relay mode, descriptors, memory", 0, 0,
 	 ALWAYS | 1u << OPT_JSON, verb_status},
+	{"top", "", "a view of rules, rates and targets on the terminal; ? there tells its keys", 0,
+	 0, ALWAYS, verb_top},
 	{"metrics", "", "all figures of the edge in the text format of Prometheus", 0, 0, ALWAYS,
 	 verb_metrics},
 	{"drain", "RULE INDEX", "a target takes no new connections (until undrain or restart)", 2,

@@ -5,7 +5,7 @@
 
 struct verb;
 
-/* The verb of that name (stats, connections, flows, status, metrics, drain, undrain, enroll, unpin), or NULL. */
+/* The verb of that name (stats, connections, flows, status, top, metrics, drain, undrain, enroll, unpin), or NULL. */
 const struct verb *verb_find(const char *name);
 
 /*

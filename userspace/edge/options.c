@@ -86,7 +86,7 @@ static void usage(void)
 		wrap_print(stdout, table[i].help, HELP_INDENT);
 	}
 	printf("\nverbs (VERB --help tells more):\n"
-	       "  enroll, stats, connections, flows, status, metrics, drain, undrain, unpin\n");
+	       "  enroll, stats, connections, flows, status, top, metrics, drain, undrain, unpin\n");
 }
 
 /* A full disk or a closed pipe must not look like success. */
