@@ -182,10 +182,11 @@ $(B)/tools/load: $(call obj,$(bench_src)) $(B)/libportunus.a
 	$(call say,LD,$@)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 # What a fuzzer calls is instrumented as well. Most include the file under test, which then is not
-# taken from the archive; fuzz_http has the whole server behind it.
+# taken from the archive; fuzz_http has the whole server behind it, fuzz_standalone what reads the file.
+fuzz_alone := $(patsubst %,userspace/standalone/%.c,blake3 config convert problems settings span_text)
 fuzz_bin := $(fuzz_src:selftests/fuzz/%.c=$(B)/fuzz/%)
 fuzz_obj := $(patsubst $(B)/obj/%,$(B)/obj/fuzz/%,$(lib_obj) \
-	    $(call obj,$(filter-out %/main.c cli/%,$(server_src)) api/web/none.c) $(B)/obj/gen/api/openapi.o)
+	    $(call obj,$(filter-out %/main.c cli/%,$(server_src)) $(fuzz_alone) api/web/none.c) $(B)/obj/gen/api/openapi.o)
 FUZZ_CC = $(CLANG) -std=gnu11 -D_GNU_SOURCE -DPORTUNUS_VERSION='"$(VERSION)"' -g -O1 \
 	  -fsanitize=address,undefined -fno-sanitize-recover=undefined -pthread \
 	  -I. -Iuserspace -I$(B)/gen $(PKG_CFLAGS) -MMD -MP

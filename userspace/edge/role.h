@@ -3,6 +3,8 @@
 #ifndef PORTUNUS_EDGE_ROLE_H
 #define PORTUNUS_EDGE_ROLE_H
 
+#include <stdbool.h>
+
 #include "edge/rules/file.h"
 
 struct program;
@@ -10,6 +12,8 @@ struct program;
 /* The functions run on the main thread, but for those of .source. */
 struct edge_role {
 	const char *name; /* of the program, in messages */
+	/* Serves an ordinary user, who pins nothing that a lock has to keep apart, also without a run directory. */
+	bool lock_optional;
 	/* Whose rules to serve, before anything is touched: -1 to go on, or the status to exit with. */
 	int (*find_rules)(struct program *p);
 	struct rulefile_source source; /* of a rules file, where there is one */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "edge/account/account.h"
 #include "edge/events.h"
@@ -87,22 +88,39 @@ static void enter_sandbox(struct program *p)
 		  LOGF_STR("hint", "the edge serves with more rights than it needs"));
 }
 
-static int take_lock(struct program *p, const char *name)
+/* No directory for it, and none is to be had. */
+static bool lock_can_miss(const struct edge_role *role, int err)
+{
+	return role->lock_optional && geteuid() &&
+	       (err == -EACCES || err == -EPERM || err == -EROFS || err == -ENOENT);
+}
+
+static int take_lock(struct program *p, const struct edge_role *role)
 {
 	pid_t holder;
 
 	p->lock_fd = instance_run_dir(p->options.run_dir, p->run_dir);
 	if (!p->lock_fd)
 		p->lock_fd = instance_lock(p->run_dir, p->options.instance, &holder);
+	if (p->lock_fd >= 0)
+		return 0;
+	if (lock_can_miss(role, p->lock_fd)) {
+		log_event(LOG_WARN, "edge.no_run_dir", LOGF_STR("dir", p->run_dir),
+			  LOGF_STR("error", strerror(-p->lock_fd)),
+			  LOGF_STR("hint",
+				   "the verbs of portunus-client do not work; see --run-dir"));
+		return 0;
+	}
 	if (p->lock_fd == -EBUSY)
 		fprintf(stderr,
 			"error: another %s (pid %d) runs as instance '%s'; stop it, or "
 			"give this one a name of its own with --instance\n",
-			name, (int)holder, *p->options.instance ? p->options.instance : "default");
-	else if (p->lock_fd < 0)
+			role->name, (int)holder,
+			*p->options.instance ? p->options.instance : "default");
+	else
 		fprintf(stderr, "error: lock in %s: %s; see --run-dir\n", p->run_dir,
 			strerror(-p->lock_fd));
-	return p->lock_fd < 0 ? p->lock_fd : 0;
+	return p->lock_fd;
 }
 
 static void log_started(const struct program *p)
@@ -140,7 +158,7 @@ int edge_serve(struct program *p, const struct edge_role *role)
 	p->flow_limits.idle_secs = FLOW_IDLE_SECS;
 	p->flow_limits.max_flows = FLOWS_PER_RULE;
 	p->no_sni_alert = p->options.no_sni_alert;
-	if (take_lock(p, role->name) < 0)
+	if (take_lock(p, role) < 0)
 		return 1;
 	/* Before the first thread, for each has its own. */
 	enter_sandbox(p);

@@ -303,7 +303,7 @@ static struct config *config_new(void)
 	return c;
 }
 
-struct config *config_parse(const char *text, size_t len, struct problems *p)
+struct config *standalone_parse_config(const char *text, size_t len, struct problems *p)
 {
 	struct reading rd = {.config = config_new(), .problems = p};
 	struct toml_error syntax = {0};
@@ -328,14 +328,14 @@ struct config *config_parse(const char *text, size_t len, struct problems *p)
 	toml_free(root);
 	problems_sort(p);
 	if (p->errors.n) {
-		config_free(rd.config);
+		standalone_free_config(rd.config);
 		return NULL;
 	}
 	close_ranks(rd.config);
 	return rd.config;
 }
 
-struct config *config_read(const char *path, struct problems *p)
+struct config *standalone_read_config(const char *path, struct problems *p)
 {
 	struct config *c;
 	size_t len;
@@ -347,12 +347,12 @@ struct config *config_read(const char *path, struct problems *p)
 			      rc == -EFBIG ? "has more than 16 MiB" : strerror(-rc));
 		return NULL;
 	}
-	c = config_parse(text, len, p);
+	c = standalone_parse_config(text, len, p);
 	free(text);
 	return c;
 }
 
-struct rule **config_take_rules(struct config *c)
+struct rule **standalone_take_rules(struct config *c)
 {
 	struct rule **rules = c->rules;
 
@@ -360,7 +360,7 @@ struct rule **config_take_rules(struct config *c)
 	return rules;
 }
 
-void config_free(struct config *c)
+void standalone_free_config(struct config *c)
 {
 	if (!c)
 		return;

@@ -28,15 +28,15 @@ struct config {
 };
 
 /*
- * Reads the file at @path. Returns the configuration, which config_free() frees, or NULL with at least one error
+ * Reads the file at @path. Returns the configuration, which standalone_free_config() frees, or NULL with at least one error
  * among @p; warnings there may be either way. Any thread.
  */
-struct config *config_read(const char *path, struct problems *p);
+struct config *standalone_read_config(const char *path, struct problems *p);
 /* The same of @len bytes in memory. */
-struct config *config_parse(const char *text, size_t len, struct problems *p);
-void config_free(struct config *c);
+struct config *standalone_parse_config(const char *text, size_t len, struct problems *p);
+void standalone_free_config(struct config *c);
 
 /* The rules, which are the caller's from now on (rules_free()). */
-struct rule **config_take_rules(struct config *c);
+struct rule **standalone_take_rules(struct config *c);
 
 #endif

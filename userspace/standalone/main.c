@@ -75,13 +75,13 @@ int main(int argc, char **argv)
 	status = standalone_options_parse(argc, argv, &o);
 	if (status >= 0)
 		return status;
-	config = config_read(o.config, &problems);
+	config = standalone_read_config(o.config, &problems);
 	problems_print(&problems, o.config);
 	if (!config)
 		return 2;
 	if (o.check || o.print_rules) {
 		status = o.check ? check(&o, config) : print_rules(config);
-		config_free(config);
+		standalone_free_config(config);
 		return status;
 	}
 	start_log(&o, config);

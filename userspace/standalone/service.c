@@ -61,8 +61,8 @@ static int read_again(void *arg, const char *path, struct rulefile *f, struct ru
 	struct standalone *s = arg;
 
 	s->problems = (struct problems){0};
-	config_free(s->next);
-	s->next = config_read(path, &s->problems);
+	standalone_free_config(s->next);
+	s->next = standalone_read_config(path, &s->problems);
 	if (!s->next) {
 		const struct problem *first = &s->problems.errors.list[0];
 
@@ -72,7 +72,7 @@ static int read_again(void *arg, const char *path, struct rulefile *f, struct ru
 			 first->message);
 		return -EINVAL;
 	}
-	f->rules = config_take_rules(s->next);
+	f->rules = standalone_take_rules(s->next);
 	f->n = s->next->n;
 	return 0;
 }
@@ -103,7 +103,7 @@ static void applied(void *arg)
 	if (s->feed && strcmp(socket_of(s, s->config), s->socket) != 0)
 		log_event(LOG_WARN, "standalone.restart_needed",
 			  LOGF_STR("key", "stats.socket_path"), LOGF_STR("in_force", s->socket));
-	config_free(before);
+	standalone_free_config(before);
 }
 
 /* ---- the start ---- */
@@ -112,7 +112,7 @@ static int find_rules(struct program *p)
 {
 	struct standalone *s = p->role->arg;
 
-	p->file.rules = config_take_rules(s->config);
+	p->file.rules = standalone_take_rules(s->config);
 	p->file.n = s->config->n;
 	return -1;
 }
@@ -206,6 +206,7 @@ int service_run(const struct standalone_options *o, struct config *config)
 	struct standalone s = {.options = o, .config = config};
 	const struct edge_role role = {
 		.name = "portunus-standalone",
+		.lock_optional = true,
 		.find_rules = find_rules,
 		.source = {.read = read_again, .applied = applied, .arg = &s},
 		.begun = begun,
@@ -236,7 +237,7 @@ out:
 	free(s.program);
 	free(s.socket);
 	free(s.metrics);
-	config_free(s.next);
-	config_free(s.config);
+	standalone_free_config(s.next);
+	standalone_free_config(s.config);
 	return status;
 }

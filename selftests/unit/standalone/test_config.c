@@ -21,7 +21,7 @@ static struct problems problems;
 static struct config *parse(const char *text)
 {
 	memset(&problems, 0, sizeof(problems));
-	return config_parse(text, strlen(text), &problems);
+	return standalone_parse_config(text, strlen(text), &problems);
 }
 
 static struct config *good(const char *text)
@@ -97,7 +97,7 @@ static void test_defaults_of_the_file(void **state)
 	assert_int_equal(c->rules[0]->protocol, RULE_TCP);
 	assert_string_equal(c->rules[0]->targets[0].host, "h");
 	assert_int_equal(problems.warnings.n, 0);
-	config_free(c);
+	standalone_free_config(c);
 }
 
 static void test_settings(void **state)
@@ -116,7 +116,7 @@ static void test_settings(void **state)
 	assert_true(c->settings.no_stats);
 	assert_string_equal(c->settings.socket_path, "/x");
 	assert_string_equal(c->settings.metrics_listen, "127.0.0.1:9100");
-	config_free(c);
+	standalone_free_config(c);
 }
 
 static void test_targets(void **state)
@@ -138,7 +138,7 @@ static void test_targets(void **state)
 	assert_string_equal(problems.warnings.list[0].code, "priority_order");
 	assert_string_equal(problems.warnings.list[1].code, "targets_duplicate");
 	assert_int_equal(problems.warnings.list[1].line, 7);
-	config_free(c);
+	standalone_free_config(c);
 }
 
 static void test_ranges(void **state)
@@ -157,7 +157,7 @@ static void test_ranges(void **state)
 	/* The empty name is one, and its hash the published one. */
 	assert_int_equal(c->names[0].shown_id, 0xa6a1f9f5b94913afull);
 	assert_int_equal(c->rules[1]->listen_port_end, 0);
-	config_free(c);
+	standalone_free_config(c);
 }
 
 static void test_defaults_table(void **state)
@@ -185,7 +185,7 @@ static void test_defaults_table(void **state)
 	/* 0 is the default, which is the file's. */
 	assert_int_equal(v->udp_max_flows, 5);
 	assert_int_equal(v->udp_flow_idle_secs, 9);
-	config_free(c);
+	standalone_free_config(c);
 }
 
 static void test_more_keys(void **state)
@@ -207,7 +207,7 @@ static void test_more_keys(void **state)
 	assert_string_equal(r->sni_pattern, "*.a.example");
 	assert_int_equal(r->balance, RULE_BALANCE_ROUND_ROBIN);
 	assert_true(r->fields & RULE_HAS_RATE_LIMIT);
-	config_free(c);
+	standalone_free_config(c);
 }
 
 static void test_udp_keys_of_tcp(void **state)
@@ -217,7 +217,7 @@ static void test_udp_keys_of_tcp(void **state)
 	assert_false(c->rules[0]->fields & RULE_HAS_UDP_MAX_FLOWS);
 	assert_int_equal(problems.warnings.n, 1);
 	assert_int_equal(problems.warnings.list[0].line, 5);
-	config_free(c);
+	standalone_free_config(c);
 }
 
 static void test_errors_of_files(void **state)
