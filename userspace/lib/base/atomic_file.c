@@ -11,8 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int write_all(int fd, const char *data, size_t len)
+int file_write_all(int fd, const void *from, size_t len)
 {
+	const char *data = from;
+
 	while (len) {
 		ssize_t n = write(fd, data, len);
 
@@ -26,8 +28,7 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-/* A rename lasts only once its directory is on the disk. */
-static int sync_parent(const char *path)
+int file_sync_parent(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char dir[PATH_MAX];
@@ -56,7 +57,7 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
 	fd = mkostemp(temp, O_CLOEXEC); /* 0600 from the start */
 	if (fd < 0)
 		return -errno;
-	rc = write_all(fd, data, len);
+	rc = file_write_all(fd, data, len);
 	if (!rc && fchmod(fd, mode))
 		rc = -errno;
 	if (!rc && fsync(fd))
@@ -69,7 +70,7 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
 		unlink(temp);
 		return rc;
 	}
-	return sync_parent(path);
+	return file_sync_parent(path);
 }
 
 int file_make_parents(const char *path, mode_t mode)
@@ -106,7 +107,7 @@ int file_check_place(const char *path)
 	fd = mkostemp(temp, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	rc = write_all(fd, some, sizeof(some));
+	rc = file_write_all(fd, some, sizeof(some));
 	if (close(fd) && !rc)
 		rc = -errno;
 	unlink(temp);

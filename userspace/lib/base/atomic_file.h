@@ -13,6 +13,12 @@
  */
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode);
 
+/* Writes all of it. 0 or -errno. */
+int file_write_all(int fd, const void *from, size_t len);
+
+/* Syncs the directory of @path: a rename lasts only once it is on the disk. 0 or -errno. */
+int file_sync_parent(const char *path);
+
 /* Makes every missing directory above @path. Returns 0 or -errno. */
 int file_make_parents(const char *path, mode_t mode);
 

@@ -96,6 +96,8 @@ static int drop_old(struct tx_place *p, struct store_tx *tx, const struct tx_ste
 
 	if (gone > 0)
 		p->audit_counted = false;
+	if (st->out && gone >= 0)
+		*st->out = (uint64_t)gone;
 	return gone < 0 ? gone : 0;
 }
 
@@ -105,6 +107,30 @@ void store_audit_prune(struct store_tx *tx, uint64_t now_ms)
 
 	tx_step(tx, drop_old, "DELETE FROM audit WHERE at_ms < ?", "i",
 		now_ms > age ? now_ms - age : 0);
+}
+
+void store_audit_drop(struct store_tx *tx, uint64_t before_ms, uint64_t *gone)
+{
+	struct tx_step *st = tx_step(tx, drop_old, "DELETE FROM audit WHERE at_ms < ?", "i",
+				     before_ms);
+
+	if (st)
+		st->out = gone;
+}
+
+int store_audit_older(struct store *s, uint64_t before_ms, uint64_t *n)
+{
+	int err = 0;
+	sqlite3_stmt *q = db_query(&s->read, &err, "SELECT COUNT(*) FROM audit WHERE at_ms < ?",
+				   "i", before_ms);
+
+	if (!q)
+		return err;
+	err = db_step(&s->read, q);
+	if (err == 1)
+		*n = db_u64(q, 0);
+	db_done(q);
+	return err < 0 ? err : 0;
 }
 
 int store_audit_list(struct store *s, const struct store_audit_query *w,

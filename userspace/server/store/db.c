@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Of a bound list at most; no statement has more. */
 #define VALUES_MAX 24
@@ -13,7 +14,7 @@
 /* After one wait in vain: whoever stands in line behind it must not wait as long again, one after the other. */
 #define BUSY_STUCK_MS 100
 
-static int db_errno(struct db *d, int rc)
+int db_error(struct db *d, int rc)
 {
 	int os = sqlite3_system_errno(d->handle);
 
@@ -62,7 +63,7 @@ static sqlite3_stmt *prepared(struct db *d, int *err, const char *sql)
 	rc = sqlite3_prepare_v3(d->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &d->cached[i].stmt,
 				NULL);
 	if (rc != SQLITE_OK) {
-		*err = db_errno(d, rc);
+		*err = db_error(d, rc);
 		return NULL;
 	}
 	d->cached[i].sql = sql;
@@ -83,7 +84,7 @@ sqlite3_stmt *db_query_values(struct db *d, int *err, const char *sql, const cha
 			rc = sqlite3_bind_int64(q, i + 1, (sqlite3_int64)values[i].number);
 	}
 	if (rc != SQLITE_OK) {
-		*err = db_errno(d, rc);
+		*err = db_error(d, rc);
 		db_done(q);
 		return NULL;
 	}
@@ -115,7 +116,7 @@ int db_step(struct db *d, sqlite3_stmt *q)
 {
 	int rc = sqlite3_step(q);
 
-	return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : db_errno(d, rc);
+	return rc == SQLITE_ROW ? 1 : rc == SQLITE_DONE ? 0 : db_error(d, rc);
 }
 
 void db_done(sqlite3_stmt *q)
@@ -151,7 +152,7 @@ int db_exec(struct db *d, const char *sql)
 {
 	int rc = sqlite3_exec(d->handle, sql, NULL, NULL, NULL);
 
-	return rc == SQLITE_OK ? 0 : db_errno(d, rc);
+	return rc == SQLITE_OK ? 0 : db_error(d, rc);
 }
 
 int db_begin(struct db *d)
@@ -191,11 +192,27 @@ int db_open(struct db *d, const char *path)
 				 NULL);
 
 	if (rc != SQLITE_OK)
-		return d->handle ? db_errno(d, rc) : -ENOMEM;
+		return d->handle ? db_error(d, rc) : -ENOMEM;
 	sqlite3_extended_result_codes(d->handle, 1);
 	/* Somebody who looks at the file with sqlite3 must not keep the server from starting. */
 	sqlite3_busy_timeout(d->handle, BUSY_MS);
 	return 0;
+}
+
+int db_check(struct db *d)
+{
+	int err = 0;
+	sqlite3_stmt *q = db_query(d, &err, "PRAGMA integrity_check(1)", "");
+
+	if (!q)
+		return err;
+	err = db_step(d, q);
+	if (err == 1 && strcmp(db_text(q, 0), "ok")) {
+		snprintf(d->message, sizeof(d->message), "%s", db_text(q, 0));
+		err = -EUCLEAN;
+	}
+	db_done(q);
+	return err < 0 ? err : 0;
 }
 
 void db_close(struct db *d)

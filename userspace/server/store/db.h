@@ -27,6 +27,10 @@ struct db {
 /* 0 or a negative errno of store.h. */
 int db_open(struct db *d, const char *path);
 void db_close(struct db *d);
+/* What @rc of SQLite is as an errno; its words go into @message. */
+int db_error(struct db *d, int rc);
+/* Reads every page. -EUCLEAN for a damaged file. */
+int db_check(struct db *d);
 
 /* A value to bind: the text or, where the type says 'i', the number. */
 struct db_value {

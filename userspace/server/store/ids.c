@@ -7,10 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "lib/base/atomic_file.h"
 
 #define FILE_NAME "state.db.ids"
 /* What is left out where nobody knows which ids were given: a copy of state.db on another host. */
@@ -64,31 +67,39 @@ static bool read_file(struct tx_place *p, uint64_t *id)
 	return *id > 0;
 }
 
-/* The number of restores grows. In a transaction. */
-static int next_generation(struct tx_place *p)
+uint64_t ids_generation(struct db *d)
 {
 	uint64_t n = 1;
 	int err = 0;
-	sqlite3_stmt *q = db_query(&p->db, &err,
+	sqlite3_stmt *q = db_query(d, &err,
 				   "SELECT CAST(value AS INTEGER) FROM settings WHERE key = ?", "t",
 				   STORE_GENERATION);
-	char text[24];
 
 	if (!q)
-		return err;
-	err = db_step(&p->db, q);
+		return 0;
+	err = db_step(d, q);
 	if (err == 1)
 		n = db_u64(q, 0);
 	db_done(q);
-	if (err < 0)
-		return err;
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)n + 1);
-	err = db_run(&p->db, "INSERT OR REPLACE INTO settings VALUES(?, ?)", "tt", STORE_GENERATION,
-		     text);
-	return err < 0 ? err : 0;
+	return err < 0 ? 0 : n;
 }
 
-static int leave_out(struct tx_place *p, uint64_t id)
+/* The number of restores grows, and is above @other. In a transaction. */
+static int next_generation(struct tx_place *p, uint64_t other)
+{
+	uint64_t n = ids_generation(&p->db);
+	char text[24];
+	int rows;
+
+	if (!n)
+		return -EIO;
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)(n > other ? n : other) + 1);
+	rows = db_run(&p->db, "INSERT OR REPLACE INTO settings VALUES(?, ?)", "tt",
+		      STORE_GENERATION, text);
+	return rows < 0 ? rows : 0;
+}
+
+static int leave_out(struct tx_place *p, uint64_t id, uint64_t generation)
 {
 	int err = db_begin(&p->db);
 
@@ -96,7 +107,7 @@ static int leave_out(struct tx_place *p, uint64_t id)
 		return err;
 	err = write_sequence(p, id);
 	if (!err)
-		err = next_generation(p);
+		err = next_generation(p, generation);
 	if (!err)
 		return db_commit(&p->db);
 	db_rollback(&p->db);
@@ -121,7 +132,7 @@ int ids_open(struct tx_place *p, int dir, bool older_program, bool *restored)
 	*restored = given > known;
 	p->highest_id = *restored ? given : known;
 	if (*restored)
-		err = leave_out(p, given);
+		err = leave_out(p, given, 0);
 	if (!err && (p->highest_id || there))
 		write_file(p);
 	return err;
@@ -133,4 +144,31 @@ void ids_given(struct tx_place *p, uint64_t id)
 		return;
 	p->highest_id = id;
 	write_file(p);
+}
+
+int ids_of_restored(struct tx_place *p, int dir, const char *staged, uint64_t generation)
+{
+	uint64_t known = 0, given = 0;
+	char path[PATH_MAX], text[24];
+	int err = read_sequence(p, &known), n;
+	bool there;
+
+	if (err)
+		return err;
+	p->ids_fd = openat(dir, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	there = p->ids_fd >= 0 && read_file(p, &given);
+	if (p->ids_fd >= 0)
+		close(p->ids_fd);
+	p->ids_fd = -1;
+	if (!there)
+		given = known + UNKNOWN_GAP;
+	if (given < known)
+		given = known;
+	err = leave_out(p, given, generation);
+	if (err)
+		return err;
+	if (snprintf(path, sizeof(path), "%s/" FILE_NAME, staged) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	n = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)given);
+	return file_write_atomic(path, text, (size_t)n, 0600);
 }

@@ -65,7 +65,7 @@ static const char *const migrations[STORE_SCHEMA_VERSION] = {
 	" spec TEXT NOT NULL, updated_ms INTEGER NOT NULL, PRIMARY KEY(client_id, owner)) STRICT;",
 };
 
-static int schema_version(struct db *d)
+int schema_version(struct db *d)
 {
 	int err = 0, version;
 	sqlite3_stmt *q = db_query(d, &err, "PRAGMA user_version", "");

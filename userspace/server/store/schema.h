@@ -5,6 +5,8 @@
 
 #include "server/store/db.h"
 
+/* Which one the database has; 0: an empty one, or none of ours. Or a negative errno. */
+int schema_version(struct db *d);
 /*
  * Brings an empty or older file up to STORE_SCHEMA_VERSION; -EPROTO for a newer one. @from gets the
  * version that was found.

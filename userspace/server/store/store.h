@@ -252,6 +252,9 @@ void store_audit_complete(struct store_tx *tx, const struct store_audit *row);
 void store_audit_set_times(struct store_tx *tx, uint64_t seq, uint64_t times);
 /* Drops what is too old. */
 void store_audit_prune(struct store_tx *tx, uint64_t now_ms);
+/* The same up to a time; *gone is filled in before the end is told. And how many that would be. */
+void store_audit_drop(struct store_tx *tx, uint64_t before_ms, uint64_t *gone);
+int store_audit_older(struct store *s, uint64_t before_ms, uint64_t *n);
 /* Newest first. */
 int store_audit_list(struct store *s, const struct store_audit_query *q,
 		     void (*row)(void *arg, const struct store_audit *a), void *arg);
