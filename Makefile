@@ -37,7 +37,7 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
 
 pkgs := libbpf libevent libevent_openssl libevent_pthreads libnghttp2 libprotobuf-c openssl jansson \
-	sqlite3 libcares libmnl libcurl libcap-ng mount smartcols libsystemd libseccomp ncursesw
+	sqlite3 libarchive libcares libmnl libcurl libcap-ng mount smartcols libsystemd libseccomp ncursesw
 # Asked once, and only when something is to be built.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(pkgs)))$(PKG_CFLAGS)
 
@@ -53,7 +53,7 @@ ALL_LDFLAGS = $(SANFLAGS) $(LDFLAGS) -pthread -Wl,--as-needed
 lib_libs    := -levent_core -levent_extra -levent_openssl -levent_pthreads -lnghttp2 -lprotobuf-c \
 	       -lssl -lcrypto -ljansson -lunistring -lstdc++ -lsmartcols -lsystemd
 edge_libs   := $(lib_libs) -lbpf -lelf -lz -lcares -lmnl -lcap-ng -lmount -lseccomp -lncursesw -ltinfo
-server_libs := $(lib_libs) -lsqlite3 -lcurl
+server_libs := $(lib_libs) -lsqlite3 -lcurl -larchive
 
 lib_src    := $(sort $(shell find userspace/lib -name '*.c' -o -name '*.cc'))
 edge_src   := $(sort $(shell find userspace/edge userspace/ctl userspace/view -name '*.c'))

@@ -20,7 +20,7 @@ static const struct {
 	{"fallback-non-tls", "true false"},
 };
 static const char *const dirs[] = {"data-dir", "dir", NULL};
-static const char *const files[] = {"cacert", "edge-program", "file", NULL};
+static const char *const files[] = {"cacert", "edge-program", "file", "in", "out", NULL};
 
 static bool in_list(const char *name, const char *const *list)
 {
@@ -65,7 +65,7 @@ static void bash_values(const struct cli_table *t)
 		printf("\t--%s) COMPREPLY=($(compgen -W '%s' -- \"$cur\")); return ;;\n",
 		       values[i].option, values[i].words);
 	puts("\t--data-dir) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
-	     "\t--cacert|--edge-program|--file) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;");
+	     "\t--cacert|--edge-program|--file|--in|--out) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;");
 	fputs("\t--advertised-endpoint", stdout);
 	for (size_t i = 0; i < t->n_verbs; i++)
 		for (const struct cli_option *o = t->verbs[i].options; o->name; o++)

@@ -23,6 +23,11 @@ enum cli_exit {
 	EXIT_ACK_TIMEOUT = 7,
 	EXIT_NOT_FOUND = 8,
 	EXIT_CHANGES = 10, /* a dry run has found some */
+	/* Of the verbs for backups. */
+	EXIT_NO_SOURCE = 5,
+	EXIT_OVERWRITE = 6,
+	EXIT_NO_DATABASE = 7,
+	EXIT_MIGRATION = 70,
 	EXIT_SCHEMA = 78,
 };
 
@@ -48,6 +53,26 @@ struct cli_reply {
 	char why[600]; /* of a failure */
 };
 
+/*
+ * What verbs do on the data directory itself. Those that write want it for themselves: -EBUSY while a server runs on
+ * it. Every failure has a sentence in its why, which may begin with its code and a colon.
+ */
+struct cli_backup {
+	const char *data_dir, *out;
+	bool full;
+	unsigned keep;
+};
+struct cli_restore {
+	const char *data_dir, *in;
+	bool force;
+};
+struct cli_restored {
+	bool full, pair;
+	char cert[4096], key[4096]; /* where server.toml wants the pair, when that is elsewhere */
+	char why[600];
+};
+typedef void (*cli_name)(void *arg, const char *path);
+
 /* What the program that embeds the command line provides. */
 struct cli_host {
 	/* Runs the server until it is told to stop. Returns the exit code. */
@@ -66,6 +91,22 @@ struct cli_host {
 	/* Makes the store and the certificate; prints nothing. @why as above. */
 	int (*init)(const char *data_dir, const char *advertised, char *pin_hex, char *why,
 		    size_t why_size);
+	/*
+	 * A copy of the store, also while a server runs; @path (PATH_MAX) gets its name. -ENOENT: no
+	 * store; -EEXIST: a file is there; -EINVAL: to keep some wants a directory.
+	 */
+	int (*backup)(const struct cli_backup *what, char *path, char *why, size_t why_size);
+	/*
+	 * And the way back. -ENOENT: no such backup; -EUCLEAN: it is none; -EEXIST: something is there;
+	 * -EPROTO: a newer schema; -ENOTRECOVERABLE: its migration failed.
+	 */
+	int (*restore)(const struct cli_restore *what, struct cli_restored *out);
+	/* Removes the store, or with @dry names what would go. -EUCLEAN: it is none. */
+	int (*reset)(const char *data_dir, bool dry, cli_name each, void *arg, char *why,
+		     size_t why_size);
+	/* Of the audit trail what is older than @before. -EINVAL: that is no time; -ENOENT: no store. */
+	int (*audit_prune)(const char *data_dir, const char *before, bool dry,
+			   unsigned long long *n, char *why, size_t why_size);
 };
 
 #endif

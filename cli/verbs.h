@@ -29,6 +29,10 @@ int verb_bootstrap(struct cli_args *a);
 int verb_token_add(struct cli_args *a);
 int verb_token_list(struct cli_args *a);
 int verb_token_revoke(struct cli_args *a);
+int verb_backup(struct cli_args *a);
+int verb_restore(struct cli_args *a);
+int verb_reset(struct cli_args *a);
+int verb_audit(struct cli_args *a);
 int verb_completion(struct cli_args *a);
 
 #define CLIENT_ID_SIZE 32

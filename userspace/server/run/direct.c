@@ -28,7 +28,7 @@ static void keep_answer(void *arg, const struct api_answer *a)
 	reply->body = strndup(a->body, a->len);
 }
 
-static bool has_store(const char *data_dir)
+bool has_store(const char *data_dir)
 {
 	char path[PATH_MAX];
 

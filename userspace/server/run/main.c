@@ -7,6 +7,7 @@
 #include "lib/base/process.h"
 #include "server/run/direct.h"
 #include "server/run/serve.h"
+#include "server/run/upkeep.h"
 #include "server/store/store.h"
 
 int main(int argc, char **argv)
@@ -14,7 +15,11 @@ int main(int argc, char **argv)
 	static const struct cli_host host = {.serve = serve,
 					     .direct = direct,
 					     .find = store_read_holder,
-					     .init = init_store};
+					     .init = init_store,
+					     .backup = backup,
+					     .restore = restore,
+					     .reset = reset,
+					     .audit_prune = audit_prune};
 	bool serves = false;
 
 	process_begin();
