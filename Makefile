@@ -249,7 +249,8 @@ fishdir = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 unitdir = $(DESTDIR)$(PREFIX)/lib/systemd/system
 userdir = $(DESTDIR)$(PREFIX)/lib/sysusers.d
 watchdir = $(DESTDIR)$(PREFIX)/share/portunus
-units   = portunus-client.service portunus-server.service portunus-standalone.service
+units   = portunus-client.service portunus-standalone.service portunus-server.service \
+	  portunus-server-backup.service portunus-server-backup.timer
 
 install: all
 	$(Q)install -d $(bindir) $(docdir)/Documentation/images $(mandir)/man5 $(mandir)/man8 $(compdir) \
