@@ -78,14 +78,15 @@ static void drop_row(struct rule_source *s, json_t *o, size_t row)
 	s->dropped[s->n_dropped++] = row;
 }
 
-static struct rule *validate(struct rule_source *s, json_t *o)
+/* Of a rule that is not whole only the keys are looked at: a slip in one may be what it lacks. */
+static struct rule *validate(struct rule_source *s, json_t *o, bool whole)
 {
 	size_t errors = s->problems->errors.n;
 	struct rule_error err;
 	struct rule *r;
 
 	rule_unknown_keys(o, false, refuse_key, s);
-	if (s->problems->errors.n > errors)
+	if (!whole || s->problems->errors.n > errors)
 		return NULL;
 	for (;;) {
 		err = (struct rule_error){.row = -1};
@@ -152,7 +153,7 @@ static int read_rule(struct reading *rd, size_t i)
 		.problems = rd->problems,
 	};
 	const char *name;
-	bool enabled;
+	bool enabled, whole;
 	json_t *o;
 
 	snprintf(prefix, sizeof(prefix), "rule[%zu]", i);
@@ -163,8 +164,10 @@ static int read_rule(struct reading *rd, size_t i)
 	if (!c->names[i].name)
 		return -ENOMEM;
 	enabled = is_enabled(rd, table, prefix);
-	o = convert_rule(&s);
-	c->rules[i] = o ? validate(&s, o) : NULL;
+	o = convert_rule(&s, &whole);
+	if (!o)
+		return -ENOMEM;
+	c->rules[i] = validate(&s, o, whole);
 	json_decref(o);
 	if (c->rules[i])
 		settle_id(&c->names[i], c->rules[i]);

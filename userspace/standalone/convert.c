@@ -282,7 +282,7 @@ static bool among(const char *key, const char *const *keys, size_t n)
 	return false;
 }
 
-struct json_t *convert_rule(struct rule_source *s)
+struct json_t *convert_rule(struct rule_source *s, bool *whole)
 {
 	const struct toml_value *check_port = toml_find(s->table, "health_check_port"),
 				*sni = toml_find(s->table, "sni");
@@ -290,7 +290,9 @@ struct json_t *convert_rule(struct rule_source *s)
 	json_t *o = json_object();
 	bool bad;
 
-	bad = !o || listen_side(s, o, &listen);
+	if (!o)
+		return NULL;
+	bad = listen_side(s, o, &listen);
 	/* Of a rule that is wrong on both sides both errors are told. */
 	if (!bad)
 		bad = target_side(s, o, &listen);
@@ -313,10 +315,9 @@ struct json_t *convert_rule(struct rule_source *s)
 		put_check_port(s, o, check_port);
 	if (!bad && sni)
 		put(o, "sni_pattern", convert_value(s, sni));
-	if (bad) {
-		json_decref(o);
-		return NULL;
-	}
+	*whole = !bad;
+	if (bad)
+		return o;
 	if (!json_object_get(o, "protocol") && s->defaults && toml_find(s->defaults, "protocol"))
 		put(o, "protocol", convert_value(s, toml_find(s->defaults, "protocol")));
 	settle_udp(s, o);

@@ -22,10 +22,11 @@ struct rule_source {
 };
 
 /*
- * The rule in the shape of a rules file, without an id unless it has one of its own: a new reference. NULL with an
- * error among the problems. What is right and wrong with values is left to the validator.
+ * The rule in the shape of a rules file, without an id unless it has one of its own: a new reference, NULL for
+ * memory. *@whole: nothing is missing of it, for an error that is among the problems. What is right and wrong with keys
+ * and values is left to the validator.
  */
-struct json_t *convert_rule(struct rule_source *s);
+struct json_t *convert_rule(struct rule_source *s, bool *whole);
 
 /* Where the value stands that the validator calls @path ("targets[1].host"): the nearest there is. */
 const struct toml_value *convert_place(const struct rule_source *s, const char *path);

@@ -289,6 +289,18 @@ static void test_errors_of_rules(void **state)
 	    "invalid_body", "a date or a time");
 }
 
+/* What a rule lacks may be there with a slip. */
+static void test_slips_in_required_keys(void **state)
+{
+	bad(RULE "lsten_port = 1\ntarget = \"h:1\"\n", 1, 1, "range_invalid", "listen_port");
+	assert_int_equal(problems.errors.n, 2);
+	assert_non_null(strstr(problems.errors.list[1].message,
+			       "unknown key 'lsten_port'; did you mean 'listen_port'?"));
+	bad(RULE "listen_port = 1\ntagets = []\n", 1, 1, "rule_shape_missing", "target");
+	assert_int_equal(problems.errors.n, 2);
+	assert_non_null(strstr(problems.errors.list[1].message, "did you mean 'targets'?"));
+}
+
 static void test_errors_of_sets(void **state)
 {
 	bad("[[rule]]\nname = \"a\"\nlisten_ports = \"1-9\"\ntarget = \"h:1-9\"\n"
@@ -349,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_udp_keys_of_tcp),
 		cmocka_unit_test(test_errors_of_files),
 		cmocka_unit_test(test_errors_of_rules),
+		cmocka_unit_test(test_slips_in_required_keys),
 		cmocka_unit_test(test_errors_of_sets),
 		cmocka_unit_test(test_all_errors),
 		cmocka_unit_test(test_many_errors),
