@@ -61,7 +61,6 @@ struct relay_leg {
 	__u32 seen_ack;	  /* this leg's own: the highest acknowledgement */
 	__u32 ts_margin;  /* added to the timestamps of our own socket */
 	__u32 limit; /* this leg's own: the highest right edge of a window that its peer was told */
-	__u32 reserved;
 	__u8 answer_syn; /* our socket may answer one repeated SYN-ACK */
 	__u8 pad[7];
 	__u64 acked;   /* bytes this leg's peer has acknowledged since handed_una, a FIN included */
