@@ -70,19 +70,13 @@ static const char *type_text(int type)
 void settings_unknown(struct problems *p, const struct toml_value *at, const char *where,
 		      const char *const *names, size_t n)
 {
-	size_t best = SIZE_MAX, distance;
-	const char *nearest = NULL;
+	struct near_search s = {.word = at->key, .distance = NEAR_NONE};
 
-	for (size_t i = 0; i < n; i++) {
-		distance = near_distance(at->key, names[i]);
-		if (distance < best) {
-			best = distance;
-			nearest = names[i];
-		}
-	}
-	if (nearest)
+	for (size_t i = 0; i < n; i++)
+		near_try(&s, names[i]);
+	if (s.best)
 		problem_error(p, at, "invalid_body", "%s: unknown key '%s'; did you mean '%s'?",
-			      where, at->key, nearest);
+			      where, at->key, s.best);
 	else
 		problem_error(p, at, "invalid_body", "%s: unknown key '%s'", where, at->key);
 }

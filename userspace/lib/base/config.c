@@ -136,19 +136,12 @@ static int read_value(struct reader *rd, const struct config_key *key, const str
 
 static int refuse_key(struct reader *rd, const struct toml_value *v)
 {
-	size_t least = SIZE_MAX;
-	const char *nearest = NULL;
+	struct near_search s = {.word = v->key, .distance = NEAR_NONE};
 
-	for (size_t i = 0; i < rd->n; i++) {
-		size_t distance = near_distance(v->key, rd->keys[i].name);
-
-		if (distance < least) {
-			least = distance;
-			nearest = rd->keys[i].name;
-		}
-	}
-	return fail(rd, nearest ? "unknown key \"%.*s\"; did you mean %s?" : "unknown key \"%.*s\"",
-		    utf8_cut(v->key, 64), v->key, nearest);
+	for (size_t i = 0; i < rd->n; i++)
+		near_try(&s, rd->keys[i].name);
+	return fail(rd, s.best ? "unknown key \"%.*s\"; did you mean %s?" : "unknown key \"%.*s\"",
+		    utf8_cut(v->key, 64), v->key, s.best);
 }
 
 static int read_setting(struct reader *rd, const struct toml_value *v)

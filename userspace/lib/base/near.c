@@ -2,7 +2,6 @@
 /* Words that somebody may have meant. */
 #include "lib/base/near.h"
 
-#include <stdint.h>
 #include <string.h>
 
 #define BEGINS_ALIKE 4 /* letters that say enough */
@@ -31,15 +30,25 @@ static size_t alignment(const char *a, size_t n, const char *b, size_t m)
 	return d[n][m];
 }
 
-size_t near_distance(const char *a, const char *b)
+static size_t distance_of(const char *a, const char *b)
 {
 	size_t n = strlen(a), m = strlen(b), shorter = least(n, m), d;
 
 	if (n > NEAR_MAX || m > NEAR_MAX)
-		return SIZE_MAX;
+		return NEAR_NONE;
 	if (shorter >= BEGINS_ALIKE && !strncmp(a, b, shorter))
 		return least(n > m ? n - m : m - n, 2);
 	d = alignment(a, n, b, m);
 	/* A slip or two in a word of some length; in a short one any two letters make another word. */
-	return d <= (shorter > BEGINS_ALIKE ? 2 : 1) && d < shorter ? d : SIZE_MAX;
+	return d <= (shorter > BEGINS_ALIKE ? 2 : 1) && d < shorter ? d : NEAR_NONE;
+}
+
+void near_try(struct near_search *s, const char *candidate)
+{
+	size_t distance = distance_of(s->word, candidate);
+
+	if (distance >= s->distance)
+		return;
+	s->distance = distance;
+	s->best = candidate;
 }

@@ -6,41 +6,24 @@
 #include "lib/rule/lists.h"
 
 #include <jansson.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-/* A search for one name among the keys of an object. */
-struct search {
-	const char *name, *nearest;
-	size_t distance;
-};
-
-static void compare(struct search *s, const char *key)
-{
-	size_t distance = near_distance(s->name, key);
-
-	if (distance < s->distance) {
-		s->distance = distance;
-		s->nearest = key;
-	}
-}
-
-static void compare_all(struct search *s, const struct key *keys, size_t n)
+static void compare_all(struct near_search *s, const struct key *keys, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		compare(s, keys[i].name);
+		near_try(s, keys[i].name);
 }
 
 /* Of a rule's own keys, those whose value holds more than one. */
-static void compare_holders(struct search *s)
+static void compare_holders(struct near_search *s)
 {
 	for (size_t i = 0; i < RULE_LISTS; i++)
-		compare(s, rule_lists[i].name);
+		near_try(s, rule_lists[i].name);
 	for (size_t i = 0; i < RULE_NESTED; i++)
-		compare(s, rule_nested[i].name);
-	compare(s, "targets");
-	compare(s, "rate_limit");
+		near_try(s, rule_nested[i].name);
+	near_try(s, "targets");
+	near_try(s, "rate_limit");
 }
 
 /* Tells of what is neither in @keys nor, in a rule itself (without @prefix), one that holds more. */
@@ -52,7 +35,7 @@ static void tell_unknown(const json_t *object, const struct key *keys, size_t n,
 	char path[96];
 
 	json_object_foreach ((json_t *)object, name, value) {
-		struct search s = {.name = name, .distance = SIZE_MAX};
+		struct near_search s = {.word = name, .distance = NEAR_NONE};
 
 		compare_all(&s, keys, n);
 		if (is_rule)
@@ -60,7 +43,7 @@ static void tell_unknown(const json_t *object, const struct key *keys, size_t n,
 		if (!s.distance)
 			continue;
 		utf8_format(path, sizeof(path), "%s%s", prefix, name);
-		found(arg, path, s.nearest);
+		found(arg, path, s.best);
 	}
 }
 
